@@ -1,0 +1,1 @@
+"""The indexer: knows pictures, their vectors, and the collection they are kept in."""
