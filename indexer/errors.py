@@ -1,0 +1,29 @@
+"""The errors a user can meet: each message is one line saying what was expected, what was found, what to do."""
+
+
+class LookalikeError(Exception):
+    """The family; a door (command line, HTTP) catches this one and translates it once."""
+
+
+class DatasetError(LookalikeError):
+    """A VOC devkit, or one annotation in it, is not what its layout promises."""
+
+
+class ImageError(LookalikeError):
+    """Bytes that cannot be taken as a picture: no known format, damaged, too large or too small."""
+
+
+class WeightsError(LookalikeError):
+    """A backbone's weights cannot be had, or do not fit its network."""
+
+
+class CollectionError(LookalikeError):
+    """A collection is missing, damaged, busy, or does not fit what is asked of it."""
+
+
+class CollectionBusyError(CollectionError):
+    """Another process is building on the collection at this moment; trying again later may succeed."""
+
+
+class DownloadError(LookalikeError):
+    """A host cannot be reached, or what it sent is not what its checksum promises."""

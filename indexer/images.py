@@ -1,0 +1,127 @@
+"""The only decoder: bytes of a picture file -> RGB pixels of bounded size, upright, and what is made of them."""
+
+import io
+import struct
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from indexer.errors import ImageError
+
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MAX_PIXELS = 80_000_000
+MIN_SIDE = 8  # pixels; below this there is nothing to see, and nothing to compare
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+_ORIENTATION_TAG = 0x0112  # EXIF; 5 to 8 turn the picture by a quarter (CIPA DC-008, 4.6.5)
+
+# Pillow warns above 89 million pixels; `_check_size` refuses before that.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+# What Pillow raises on damaged files, beside its own UnidentifiedImageError (an OSError).
+_DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, OverflowError)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """Decoded pixels.
+
+    Attributes:
+        pixels: RGB, upright; a large JPEG may have been decoded at a half, quarter or eighth of its size.
+        width: pixels of the file, as shown (after EXIF orientation).
+        height: pixels of the file, as shown.
+    """
+
+    pixels: Image.Image
+    width: int
+    height: int
+
+
+def load(path: Path, side: int | None = None) -> Picture:
+    """Read and decode a file; see `decode`."""
+    try:
+        return decode(path.read_bytes(), side)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from error
+
+
+def decode(data: bytes, side: int | None = None) -> Picture:
+    """Decode the first frame of a picture file.
+
+    Args:
+        data: the file's bytes, in one of `FORMATS`; the format is told by content.
+        side: pixels that the caller needs at most along a side; lets a JPEG be decoded at reduced scale.
+
+    Raises:
+        ImageError: not a picture, damaged, under `MIN_SIDE` a side, or over `MAX_PIXELS` (told before decoding).
+    """
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise ImageError(f"expected at most {MAX_PIXELS:,} pixels, found far more; scale it down") from None
+    except _DECODE_ERRORS as error:
+        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
+    _check_size(*image.size)
+    try:
+        width, height = _upright_size(image)
+        if side is not None:
+            image.draft("RGB", (side, side))
+        return Picture(_to_rgb(ImageOps.exif_transpose(image)), width, height)
+    except _DECODE_ERRORS as error:
+        raise ImageError(f"the picture is damaged or cut off ({error})") from error
+
+
+def fit_square(picture: Picture, side: int, resampling: str) -> NDArray[np.uint8]:
+    """The whole picture squashed to (side, side, 3) uint8 RGB; nothing is cropped.
+
+    `resampling` is a key of `FILTERS`; both filters average over the source pixels when shrinking.
+    """
+    return np.asarray(picture.pixels.resize((side, side), FILTERS[resampling]))
+
+
+def thumbnail(picture: Picture, side: int) -> bytes:
+    """A JPEG whose longer side is at most `side` pixels."""
+    small = picture.pixels.copy()
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    small.save(buffer, format="JPEG", quality=85)
+    return buffer.getvalue()
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise ImageError(f"expected at most {MAX_PIXELS:,} pixels, found {width} x {height}; scale it down")
+    if min(width, height) < MIN_SIDE:
+        raise ImageError(f"expected at least {MIN_SIDE} pixels a side, found {width} x {height}")
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) as shown; read before `draft`, which changes `image.size`."""
+    quarter_turned = image.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
+    return image.size[::-1] if quarter_turned else image.size
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """Every Pillow mode as RGB: deep greys scaled to 8 bits, transparency laid over white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return _grey_to_8_bits(image).convert("RGB")
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
+    return image.convert("RGB")
+
+
+def _grey_to_8_bits(image: Image.Image) -> Image.Image:
+    """16-bit greys by their full range; 32-bit integers and floats, which have none, from least to greatest."""
+    grey = np.asarray(image).astype(np.float64)
+    if image.mode.startswith("I;16"):
+        low, high = 0.0, 65535.0
+    else:
+        low, high = float(grey.min()), float(grey.max())
+    scaled = (grey - low) * (255.0 / max(high - low, 1e-12))
+    return Image.fromarray(np.nan_to_num(scaled).round().clip(0, 255).astype(np.uint8))
