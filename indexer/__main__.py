@@ -1,0 +1,157 @@
+"""`python -m indexer`: fetch or draw a devkit, build a collection from it, look into it, judge it.
+
+Commands import what they need when they run: `--help` must not wait for torch.
+"""
+
+# ruff: noqa: PLC0415
+
+import json
+import logging
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.command_line import FOLDER, Commands, collection_option, json_option, table
+
+if TYPE_CHECKING:
+    from indexer.build_settings import BuildSummary
+    from indexer.evaluate import RelevanceReport, RetrievalReport, Scores
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Index the pictures of a VOC devkit."""
+
+
+@main.command()
+@click.argument("name", type=click.Choice(["voc2007", "voc2012"]))
+@click.option(
+    "--into", type=FOLDER, default=Path("data"), show_default=True, metavar="DIR", help="Where to put it."
+)
+def fetch(name: str, into: Path) -> None:
+    """Download Pascal VOC, check it and unpack it; run again to go on with an interrupted download."""
+    from indexer import voc_download
+
+    click.echo(voc_download.fetch(name, into))
+
+
+@main.command()
+@click.option("--into", type=FOLDER, required=True, metavar="DIR", help="Folder to make the devkit in.")
+@click.option("--images", type=click.IntRange(min=1), default=600, show_default=True, help="How many pictures.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same bytes.")
+def sample(into: Path, images: int, seed: int) -> None:
+    """Draw a small VOC devkit of all 20 classes."""
+    from indexer.sample import draw_devkit
+
+    click.echo(draw_devkit(into, images, seed))
+
+
+@main.command()
+@collection_option
+@click.option("--voc-root", type=FOLDER, metavar="DIR", help="The devkit.  [default: the one of the last build]")
+@click.option(
+    "--split", help="train, val, trainval, test, another list's name, all, or unannotated.  [default: all]"
+)
+@click.option(
+    "--backbone",
+    type=click.Choice(["resnet50", "efficientnet_lite2", "auto"]),
+    help="auto takes resnet50 where its weights can be had.  [default: that of the last build, or resnet50]",
+)
+@click.option("--weights", metavar="NAME|FILE", help="IMAGENET1K_V2, IMAGENET1K_V1, or a state dict.")
+@click.option(
+    "--side", type=click.IntRange(32, 1024), help="Pixels a picture is squashed to.  [default: backbone's]"
+)
+@click.option("--reduction/--no-reduction", "reduce", default=None, help="Whether vectors and maps are reduced.")
+@click.option("--maps/--no-maps", "keep_maps", default=None, help="Whether maps are stored, to train on.")
+@click.option("--strict", is_flag=True, help="Fail where a picture cannot be indexed, instead of skipping it.")
+@click.option("--from-scratch", is_flag=True, help="Embed everything anew, and learn the reduction anew.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@json_option
+def build(*, quiet: bool, as_json: bool, **request: Any) -> None:  # noqa: ANN401 - click hands them over
+    """Build a collection from a devkit, or bring it up to date."""
+    from indexer.build import build as run_build
+    from indexer.build_settings import BuildRequest
+
+    if quiet:
+        logging.getLogger().setLevel(logging.ERROR)
+    summary = run_build(BuildRequest(quiet=quiet, **request))
+    if as_json:
+        click.echo(json.dumps(_summary_json(summary)))
+    elif not quiet:
+        click.echo(_summary_text(summary))
+
+
+@main.command()
+@collection_option
+@json_option
+def inspect(collection: Path, *, as_json: bool) -> None:
+    """Show what is in a collection."""
+    from indexer.inspection import describe
+
+    facts = describe(collection)
+    lines = [f"{name:<20}{_short(value)}" for name, value in facts.items()]
+    click.echo(json.dumps(facts) if as_json else "\n".join(lines))
+
+
+@main.command()
+@collection_option
+@click.option("--queries", default="val", show_default=True, help="Split whose images are searched with.")
+@click.option("--gallery", default="train", show_default=True, help="Split whose images are searched in.")
+@json_option
+def evaluate(collection: Path, queries: str, gallery: str, *, as_json: bool) -> None:
+    """Measure how much of what a search finds is of the query's kind, beside chance."""
+    from indexer.collection import Collection
+    from indexer.evaluate import evaluate as run_evaluation
+
+    with Collection.open(collection) as opened:
+        report = run_evaluation(opened, queries, gallery)
+    click.echo(json.dumps(_report_json(report)) if as_json else _report_text(report))
+
+
+def _summary_json(summary: "BuildSummary") -> dict[str, Any]:
+    skipped = [{"file": one.filename, "reason": one.reason} for one in summary.skipped]
+    return {**asdict(summary), "skipped": skipped}
+
+
+def _summary_text(summary: "BuildSummary") -> str:
+    lines = [f"skipped {one.filename}: {one.reason}" for one in summary.skipped]
+    resumed = f" ({summary.resumed} of them by an interrupted build)" if summary.resumed else ""
+    lines.append(
+        f"{summary.embedded} embedded{resumed}, {summary.reused} reused, {summary.renamed} renamed, "
+        f"{summary.removed} removed, {len(summary.skipped)} skipped"
+    )
+    state = "published" if summary.published else "unchanged"
+    lines.append(f"generation {summary.generation} {state}: {summary.images} images in {summary.seconds:.1f} s")
+    return "\n".join(lines)
+
+
+def _short(value: object) -> str:
+    """A fact in one cell."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {amount}" for key, amount in value.items())
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def _report_json(report: "RetrievalReport") -> dict[str, Any]:
+    return {"main_class": report.main_class.to_json(), "shares_class": report.shares_class.to_json()}
+
+
+def _report_text(report: "RetrievalReport") -> str:
+    parts = [("same main class", report.main_class), ("shares a class", report.shares_class)]
+    return "\n\n".join(_relevance_text(title, part) for title, part in parts)
+
+
+def _relevance_text(title: str, part: "RelevanceReport") -> str:
+    rows = [("all", part.overall), ("chance", part.chance), *part.per_class.items()]
+    header = (f"{title}, {part.queries} queries", "p@1", "p@5", "p@10", "mAP")
+    return table([(name, *_figures(scores)) for name, scores in rows], header)
+
+
+def _figures(scores: "Scores") -> list[str]:
+    return [f"{value:.3f}" for value in asdict(scores).values()]
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m indexer")

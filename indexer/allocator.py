@@ -1,0 +1,19 @@
+"""One setting of the C library's memory allocator that embedding gains much by."""
+
+import ctypes
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc; mallopt(3)
+_HELD, _LARGEST = 1 << 30, 1 << 28  # bytes
+
+
+def keep_freed_memory() -> None:
+    """Have freed memory kept for the next picture instead of given back to the system.
+
+    A network frees and asks again for tens of megabytes with every picture; each time the system has to clear new
+    pages for it. Measured on 2 cores: embedding 1,400 pictures takes 40 s with this and 63 s without. Other C
+    libraries than glibc have no such setting, and are left as they are.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _LARGEST)
+        mallopt(_M_TRIM_THRESHOLD, _HELD)

@@ -1,0 +1,121 @@
+"""Putting a generation together: rows kept from the published one, and rows from the staging folder."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from indexer.collection import Collection
+from indexer.plan import Plan
+from indexer.records import AnnotatedImage, IndexedImage, SkippedImage
+from indexer.reduction import Floats, Halves
+from indexer.staging import Staging
+
+_CHUNK = 256  # maps copied at once
+
+
+class Assembly:
+    """The rows of a new generation.
+
+    Attributes:
+        images: by image id, from 0 without gaps.
+        skipped: pictures of the plan that could not be embedded, or whose annotation does not fit them.
+    """
+
+    def __init__(
+        self, plan: Plan, failures: Mapping[str, str], staging: Staging, published: Collection | None
+    ) -> None:
+        self._staging = staging
+        self._published = published
+        self._staged = {
+            sha256: (row, int(width), int(height))
+            for batch in staging.batches(with_maps=False)
+            for sha256, row, (width, height) in zip(batch.sha256s, batch.rows, batch.sizes, strict=True)
+        }
+        self._kept = plan.kept
+        images: list[IndexedImage] = []
+        skipped: list[SkippedImage] = []
+        for annotated, sha256 in plan.listed:
+            reason = failures.get(sha256) or self._misfit(annotated, sha256)
+            if reason:
+                skipped.append(SkippedImage(annotated.filename, reason))
+            else:
+                images.append(self._indexed(annotated, sha256, len(images)))
+        self.images, self.skipped = tuple(images), tuple(skipped)
+
+    def vectors(self) -> Floats:
+        """(N, d) float32 unit rows."""
+        held = None if self._published is None else self._published.vectors()
+        return np.stack(
+            [
+                held[self._kept[image.sha256].image_id]
+                if held is not None and image.sha256 in self._kept
+                else self._staged[image.sha256][0]
+                for image in self.images
+            ]
+        )
+
+    def vector_dim(self) -> int:
+        """Length of a vector."""
+        if self._published is not None:
+            return self._published.manifest.vector_dim
+        return len(next(iter(self._staged.values()))[0])
+
+    def map_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of a map, where maps are kept."""
+        if self._published is not None and self._published.maps is not None and self._kept:
+            shape = self._published.maps.shape[1:]
+        else:
+            shape = next(batch.maps.shape[1:] for batch in self._staging.batches() if batch.maps is not None)
+        return (shape[0], shape[1], shape[2])
+
+    def fill_maps(self, maps: Halves) -> None:
+        """Write every map into (N, c, h, w) float16 on disk, a few at a time."""
+        held = None if self._published is None else self._published.maps
+        kept = [image.image_id for image in self.images if held is not None and image.sha256 in self._kept]
+        for start in range(0, len(kept), _CHUNK):
+            rows = kept[start : start + _CHUNK]
+            if held is not None:
+                maps[rows] = held[[self._kept[self.images[row].sha256].image_id for row in rows]]
+        rows_of = _rows_by_sha256(image for image in self.images if image.sha256 not in self._kept)
+        for batch in self._staging.batches():
+            if batch.maps is not None:
+                for sha256, one in zip(batch.sha256s, batch.maps, strict=True):
+                    maps[rows_of.get(sha256, [])] = one
+
+    def _size(self, sha256: str) -> tuple[int, int]:
+        held = self._kept.get(sha256)
+        return (held.width, held.height) if held else self._staged[sha256][1:]
+
+    def _misfit(self, annotated: AnnotatedImage, sha256: str) -> str | None:
+        """Why an annotation cannot belong to its picture."""
+        width, height = self._size(sha256)
+        for place, label in enumerate(annotated.objects, start=1):
+            if label.box.clipped(width, height) is None:
+                return (
+                    f"expected boxes inside the picture of {width} x {height} pixels, found object {place} "
+                    f"({label.class_name}) outside; mend its annotation"
+                )
+        return None
+
+    def _indexed(self, annotated: AnnotatedImage, sha256: str, image_id: int) -> IndexedImage:
+        width, height = self._size(sha256)
+        clipped = (
+            replace(label, box=box) for label in annotated.objects if (box := label.box.clipped(width, height))
+        )
+        return IndexedImage(
+            image_id=image_id,
+            filename=annotated.filename,
+            sha256=sha256,
+            split=annotated.split,
+            width=width,
+            height=height,
+            objects=tuple(clipped),
+        )
+
+
+def _rows_by_sha256(images: Iterable[IndexedImage]) -> dict[str, list[int]]:
+    rows: dict[str, list[int]] = {}
+    for image in images:
+        rows.setdefault(image.sha256, []).append(image.image_id)
+    return rows

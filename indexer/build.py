@@ -1,0 +1,230 @@
+"""Building a collection, and building it again: reader, embedder and collection joined, old work kept."""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from tqdm import tqdm
+
+from indexer import backbones, voc
+from indexer.assembly import Assembly
+from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
+from indexer.collection import Collection, generations
+from indexer.embedder import Embedder
+from indexer.embedding_run import EmbeddingRun
+from indexer.errors import CollectionBusyError, DatasetError
+from indexer.fingerprint import fingerprint
+from indexer.generation import GenerationWriter, prune
+from indexer.manifest import BackboneNote, Manifest, ReductionNote
+from indexer.pipeline import sha256_of_files
+from indexer.plan import Plan, make_plan
+from indexer.records import AnnotatedImage, SkippedImage
+from indexer.reduction import Reduction
+from indexer.staging import Staging
+
+logger = logging.getLogger(__name__)
+
+
+def build(request: BuildRequest) -> BuildSummary:
+    """Bring a collection in step with its devkit, and publish it as a new generation if anything changed.
+
+    Raises:
+        DatasetError: no devkit, or no usable picture in it; with `strict`, any unusable picture.
+        WeightsError: the backbone's weights cannot be had.
+        CollectionBusyError: another build is running on the collection.
+        CollectionError: what is published there is damaged.
+    """
+    with _only_builder(request.collection):
+        prune(request.collection)
+        published = None
+        if generations(request.collection) and not request.from_scratch:
+            published = Collection.open(request.collection)
+        try:
+            return _Build(request.settle(published.manifest if published else None), published).run()
+        finally:
+            if published is not None:
+                published.close()
+
+
+class _Build:
+    """One build; made anew for each."""
+
+    def __init__(self, settings: BuildSettings, published: Collection | None) -> None:
+        self._settings = settings
+        self._published = published
+        self._started = time.monotonic()
+
+    def run(self) -> BuildSummary:
+        devkit = voc.read_split(self._settings.voc_root, self._settings.split)
+        embedder = self._load_embedder()
+        carried = self._published if self._can_carry_over(embedder) else None
+        listed, unreadable = _hash_files(devkit, quiet=self._settings.quiet)
+        held = self._published.all_images() if self._published else []
+        plan = make_plan(listed, held, comparable=carried is not None)
+        staging = Staging(self._settings.collection / "building", self._kind(embedder, carried))
+        wanted = {sha: voc.picture_path(devkit.root, name) for sha, name in plan.wanted.items()}
+        run = EmbeddingRun(embedder, staging, wanted, self._settings)
+        reduction = run.embed_all(self._given_reduction(carried))
+        assembly = Assembly(plan, run.failures, staging, carried)
+        skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
+        self._refuse_unusable(assembly, skipped)
+        manifest = self._describe(embedder, reduction, assembly, skipped)
+        if self._is_new(manifest, assembly, skipped):
+            self._publish(manifest, reduction, assembly, skipped)
+        staging.clear()
+        return self._summarise(plan, run, assembly, skipped)
+
+    def _load_embedder(self) -> Embedder:
+        settings = self._settings
+        if settings.backbone == AUTO:
+            backbone, why = backbones.load_first_available(settings.side)
+            logger.warning("Taking %s", why)
+        else:
+            backbone = backbones.load(settings.backbone, settings.weights, settings.side)
+        return Embedder(backbone)
+
+    def _can_carry_over(self, embedder: Embedder) -> bool:
+        """Whether the published vectors and maps compare with those to be made; warns where they do not."""
+        if self._published is None:
+            return False
+        held, settings = self._published.manifest, self._settings
+        same = (
+            held.embedding_key == embedder.key
+            and (held.reduction is not None) == settings.reduce
+            and (held.map_shape is not None or not settings.keep_maps)
+        )
+        if not same:
+            logger.warning("Backbone, reduction or maps differ from what is published: embedding everything anew")
+        return same
+
+    def _kind(self, embedder: Embedder, carried: Collection | None) -> str:
+        """What staged batches must agree in to be taken up."""
+        reduction = carried.reduction.digest() if carried else f"new: {self._settings.reduce}"
+        return f"{embedder.key} {reduction} {self._settings.keep_maps}"
+
+    def _given_reduction(self, carried: Collection | None) -> Reduction | None:
+        if carried is not None:
+            return carried.reduction
+        return None if self._settings.reduce else Reduction()
+
+    def _refuse_unusable(self, assembly: Assembly, skipped: Sequence[SkippedImage]) -> None:
+        if skipped and self._settings.strict:
+            raise DatasetError(
+                f"expected every picture to be usable, found {len(skipped)} that are not, first "
+                f"{skipped[0].filename}: {skipped[0].reason}; mend it, or build without --strict"
+            )
+        if not assembly.images:
+            raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
+
+    def _describe(
+        self, embedder: Embedder, reduction: Reduction, assembly: Assembly, skipped: Sequence[SkippedImage]
+    ) -> Manifest:
+        """The manifest of what is to be, for the generation to come; its files are not written yet."""
+        backbone, images = embedder.backbone, assembly.images
+        labels = [label.class_name for image in images for label in image.objects]
+        splits = [image.split or "" for image in images]
+        return Manifest(
+            generation=self._published_number() + 1,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            voc_root=str(voc.find_root(self._settings.voc_root).resolve()),
+            split=self._settings.split,
+            backbone=BackboneNote(
+                name=backbone.name,
+                weights=backbone.weights,
+                weights_sha256=backbone.weights_sha256,
+                side=backbone.preprocessing.side,
+            ),
+            embedding_key=embedder.key,
+            fingerprint=fingerprint(embedder.key, reduction),
+            reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,
+            vector_dim=assembly.vector_dim(),
+            map_shape=assembly.map_shape() if self._settings.keep_maps else None,
+            index="flat",
+            images=len(images),
+            objects=len(labels),
+            classes=voc.order_classes(labels),
+            splits={split: splits.count(split) for split in sorted(set(splits))},
+            skipped=len(skipped),
+            files={},
+        )
+
+    def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
+        """Whether it differs from what is published in anything but its number and time."""
+        if self._published is None:
+            return True
+        held = self._published.manifest
+        same = replace(manifest, generation=held.generation, created=held.created, files=held.files) == held
+        return not (
+            same
+            and list(assembly.images) == self._published.all_images()
+            and list(skipped) == self._published.skipped()
+        )
+
+    def _publish(
+        self, manifest: Manifest, reduction: Reduction, assembly: Assembly, skipped: Sequence[SkippedImage]
+    ) -> None:
+        path = self._settings.collection
+        writer = GenerationWriter(path, path / "building")
+        writer.write_vectors(assembly.vectors(), reduction)
+        if manifest.map_shape:
+            assembly.fill_maps(writer.create_maps(manifest.images, manifest.map_shape))
+        writer.write_records(assembly.images, skipped)
+        writer.publish(replace(manifest, files=writer.describe_files()))
+
+    def _published_number(self) -> int:
+        folders = generations(self._settings.collection)
+        return int(folders[-1].name) if folders else 0
+
+    def _summarise(
+        self, plan: Plan, run: EmbeddingRun, assembly: Assembly, skipped: tuple[SkippedImage, ...]
+    ) -> BuildSummary:
+        embedded = sum(image.sha256 in plan.wanted for image in assembly.images)
+        renamed = sum(image.filename in plan.renamed for image in assembly.images)
+        number_before = self._published.manifest.generation if self._published else 0
+        seconds = time.monotonic() - self._started
+        fresh = len(plan.wanted) - run.resumed - len(run.failures)
+        return BuildSummary(
+            embedded=embedded,
+            resumed=run.resumed,
+            reused=len(assembly.images) - embedded - renamed,
+            renamed=renamed,
+            removed=len(plan.removed),
+            skipped=skipped,
+            images=len(assembly.images),
+            generation=self._published_number(),
+            published=self._published_number() != number_before,
+            seconds=seconds,
+            images_per_second=fresh / seconds,
+        )
+
+
+@contextmanager
+def _only_builder(path: Path) -> Iterator[None]:
+    """Hold the collection's lock; the system gives it back even if this process is killed."""
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / "build.lock", blocking=False)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise CollectionBusyError(f"another build is running on {path}; wait for it, or stop it first") from None
+
+
+def _hash_files(
+    devkit: voc.DevkitImages, *, quiet: bool
+) -> tuple[list[tuple[AnnotatedImage, str]], list[SkippedImage]]:
+    """The pictures with the sha256 of their files, and those whose files cannot be read."""
+    listed, unreadable = [], []
+    paths = [voc.picture_path(devkit.root, image.filename) for image in devkit.images]
+    results = tqdm(sha256_of_files(paths), total=len(paths), unit=" files", desc="Reading", disable=quiet or None)
+    for image, result in zip(devkit.images, results, strict=True):
+        if isinstance(result, OSError):
+            unreadable.append(SkippedImage(image.filename, f"the file cannot be read ({result.strerror})"))
+        else:
+            listed.append((image, result))
+    return listed, unreadable

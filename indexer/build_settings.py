@@ -1,0 +1,128 @@
+"""What a build is asked for, and what it says it did."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from indexer import voc
+from indexer.errors import DatasetError
+from indexer.manifest import Manifest
+from indexer.records import SkippedImage
+
+AUTO = "auto"
+DEFAULT_BACKBONE = "resnet50"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSettings:
+    """A build with everything settled.
+
+    Attributes:
+        collection: its folder.
+        voc_root: the devkit.
+        split: see `voc.read_split`.
+        backbone: a key of `backbones.ARCHITECTURES`, or "auto".
+        weights: see `backbones.load`.
+        side: see `backbones.load`.
+        reduce: whether vectors and maps go through a reduction.
+        keep_maps: whether maps are stored.
+        strict: whether a picture that cannot be indexed is an error.
+        quiet: whether no progress is shown, even on a terminal.
+    """
+
+    collection: Path
+    voc_root: Path
+    split: str
+    backbone: str
+    weights: str | None
+    side: int | None
+    reduce: bool
+    keep_maps: bool
+    strict: bool
+    quiet: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What a user says of a build; None stands for what the collection has, or the default for a new one.
+
+    Attributes:
+        from_scratch: whether to look away from what is published, and embed everything anew.
+    """
+
+    collection: Path
+    voc_root: Path | None = None
+    split: str | None = None
+    backbone: str | None = None
+    weights: str | None = None
+    side: int | None = None
+    reduce: bool | None = None
+    keep_maps: bool | None = None
+    strict: bool = False
+    quiet: bool = False
+    from_scratch: bool = False
+
+    def settle(self, published: Manifest | None) -> BuildSettings:
+        """Fill what is open from the published generation, or with the defaults of a new collection.
+
+        Raises:
+            DatasetError: no devkit is named, and there is no collection to know it from.
+        """
+        earlier = _settings_of(published) if published else _default_settings()
+        if self.backbone not in (None, earlier["backbone"]):
+            earlier |= {"weights": None, "side": None}
+        asked = {field.name: getattr(self, field.name) for field in fields(BuildSettings)}
+        given = {name: value for name, value in asked.items() if value is not None}
+        if "voc_root" not in earlier | given:
+            raise DatasetError(
+                "expected a devkit to build a new collection from, found none named; give --voc-root"
+            )
+        return BuildSettings(**(earlier | given))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSummary:
+    """What a build did, in numbers of pictures.
+
+    Attributes:
+        embedded: new ones, or changed since the last build.
+        resumed: of these, how many an interrupted build had embedded already.
+        reused: unchanged ones, whose embedding was kept.
+        renamed: unchanged ones under another name.
+        removed: gone ones.
+        skipped: those that cannot be indexed, and why.
+        images: in the collection now.
+        generation: that is published now.
+        published: whether this build published it; not so where nothing had changed.
+        seconds: that it took.
+        images_per_second: embedded by this very run, per second of it.
+    """
+
+    embedded: int
+    resumed: int
+    reused: int
+    renamed: int
+    removed: int
+    skipped: tuple[SkippedImage, ...]
+    images: int
+    generation: int
+    published: bool
+    seconds: float
+    images_per_second: float
+
+
+def _default_settings() -> dict[str, Any]:
+    choices = {"split": voc.ALL, "backbone": DEFAULT_BACKBONE, "reduce": True, "keep_maps": True}
+    return {"weights": None, "side": None, **choices}
+
+
+def _settings_of(published: Manifest) -> dict[str, Any]:
+    return {
+        "voc_root": Path(published.voc_root),
+        "split": published.split,
+        "backbone": published.backbone.name,
+        "weights": published.backbone.weights,
+        "side": published.backbone.side,
+        "reduce": published.reduction is not None,
+        "keep_maps": published.map_shape is not None,
+    }

@@ -1,0 +1,54 @@
+"""What all commands share: how an error, a stop and a table look on a terminal."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from indexer.errors import CollectionBusyError, LookalikeError
+
+EXIT_ERROR, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130  # 75 is EX_TEMPFAIL of sysexits.h: try again later
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+collection_option = click.option(
+    "--collection", type=FOLDER, required=True, metavar="DIR", help="Folder of the collection."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Commands(click.Group):
+    """A group of commands that ends an expected error in one line and an exit code of its own."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
+        """Run the command asked for."""
+        logging.basicConfig(format="%(message)s", level=logging.INFO)
+        logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Stopped; what is done is kept. Run the same command to go on.", err=True)
+            sys.exit(EXIT_STOPPED)
+        except (LookalikeError, OSError) as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(EXIT_BUSY if isinstance(error, CollectionBusyError) else EXIT_ERROR)
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
+    """Rows as aligned columns: the first to the left, the others to the right."""
+    cells = [[str(cell) for cell in row] for row in ([header] if header else []) + list(rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [
+        "  ".join(
+            [
+                row[0].ljust(widths[0]),
+                *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)),
+            ]
+        )
+        for row in cells
+    ]
+    return "\n".join(line.rstrip() for line in lines)

@@ -1,0 +1,74 @@
+"""Writing a generation beside the published one, and publishing it by one rename."""
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from indexer import collection, database
+from indexer.manifest import FILENAME, Manifest, describe_file
+from indexer.records import IndexedImage, SkippedImage
+from indexer.reduction import Floats, Halves, Reduction
+from indexer.vector_index import VectorIndex
+
+KEPT = 2  # generations; readers of the last one but the newest finish in peace
+
+
+class GenerationWriter:
+    """Fills a folder; what an earlier writer left there unpublished is thrown away first."""
+
+    def __init__(self, path: Path, building: Path) -> None:
+        self._path = path
+        self._folder = building / "generation"
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(parents=True)
+
+    def write_vectors(self, vectors: Floats, reduction: Reduction) -> None:
+        """Store (N, d) float32 unit rows, and the reduction they went through."""
+        VectorIndex.build(vectors).save(self._folder / collection.INDEX_FILE)
+        reduction.save(self._folder / collection.REDUCTION_FILE)
+
+    def create_maps(self, count: int, shape: tuple[int, int, int]) -> Halves:
+        """An array (count, *shape) float16 on disk, to be filled by the caller."""
+        file = self._folder / collection.MAPS_FILE
+        maps: Halves = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(count, *shape))
+        return maps
+
+    def write_records(self, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
+        """Store what is known of the pictures."""
+        database.write(self._folder / collection.DATABASE_FILE, images, skipped)
+
+    def describe_files(self) -> dict[str, dict[str, object]]:
+        """Name -> {"bytes", "sha256"} of what was written so far, for the manifest."""
+        return {path.name: describe_file(path) for path in sorted(self._folder.iterdir())}
+
+    def publish(self, manifest: Manifest) -> Path:
+        """Write the manifest, bring all bytes to the disk, move the folder in, and delete old generations."""
+        manifest.save(self._folder)
+        for path in self._folder.iterdir():
+            sync(path)
+        sync(self._folder)
+        published = self._path / "generations" / f"{manifest.generation:06d}"
+        published.parent.mkdir(exist_ok=True)
+        self._folder.rename(published)
+        sync(published.parent)
+        prune(self._path)
+        return published
+
+
+def prune(path: Path) -> None:
+    """Delete all generations of a collection but the last `KEPT`; the manifest first, so that none looks whole."""
+    for folder in collection.generations(path)[:-KEPT]:
+        (folder / FILENAME).unlink(missing_ok=True)
+        shutil.rmtree(folder)
+
+
+def sync(path: Path) -> None:
+    """Have the system bring a file's or folder's bytes to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,35 @@
+"""What is in a collection, as one flat record."""
+
+from pathlib import Path
+from typing import Any
+
+from indexer.collection import Collection
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Facts of the published generation, ready for JSON; sizes in bytes.
+
+    Raises:
+        CollectionError: there is none, or it is damaged.
+    """
+    with Collection.open(path) as collection:
+        manifest = collection.manifest
+        return {
+            "images": manifest.images,
+            "objects": manifest.objects,
+            "skipped": manifest.skipped,
+            "classes": collection.class_counts(),
+            "splits": manifest.splits,
+            "generation": manifest.generation,
+            "created": manifest.created,
+            "fingerprint": manifest.fingerprint,
+            "backbone": manifest.backbone.name,
+            "weights": manifest.backbone.weights,
+            "side": manifest.backbone.side,
+            "vector_dim": manifest.vector_dim,
+            "map_shape": manifest.map_shape,
+            "reduction_pictures": manifest.reduction.pictures if manifest.reduction else None,
+            "index": manifest.index,
+            "voc_root": manifest.voc_root,
+            "bytes": sum(file["bytes"] for file in manifest.files.values()),
+        }

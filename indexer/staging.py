@@ -1,0 +1,132 @@
+"""What a build has embedded so far, batch by batch on disk, so that a killed build loses one batch at most."""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.embedder import Embedding, RawEmbedding
+from indexer.reduction import Floats, Halves, Reduction
+
+_RAW, _REDUCED = ".raw.npz", ".npz"
+_REDUCTION = "reduction"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StagedBatch:
+    """N embedded pictures.
+
+    Attributes:
+        sha256s: of their files.
+        sizes: (N, 2) int32, width and height in pixels.
+        rows: (N, d) float32 unit rows, before or after the reduction.
+        maps: (N, c, h, w) float16, or None.
+    """
+
+    sha256s: tuple[str, ...]
+    sizes: NDArray[np.int32]
+    rows: Floats
+    maps: Halves | None
+
+    @classmethod
+    def of(
+        cls, sha256s: Sequence[str], sizes: NDArray[np.int32], embedded: RawEmbedding | Embedding
+    ) -> "StagedBatch":
+        """The batch of an embedding."""
+        rows = embedded.pooled if isinstance(embedded, RawEmbedding) else embedded.vectors
+        return cls(tuple(sha256s), sizes, rows, embedded.maps)
+
+
+class Staging:
+    """The folder of one kind of embedding; folders of other kinds beside it are thrown away."""
+
+    def __init__(self, building: Path, kind: str) -> None:
+        self._folder = building / f"staging-{hashlib.sha256(kind.encode()).hexdigest()[:16]}"
+        for other in building.glob("staging-*"):
+            if other != self._folder:
+                shutil.rmtree(other)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for torn in self._folder.glob("*.part"):
+            torn.unlink()
+
+    def put(self, batch: StagedBatch) -> None:
+        """Keep a reduced batch."""
+        self._write(batch, _REDUCED)
+
+    def put_raw(self, batch: StagedBatch) -> None:
+        """Keep a batch until a reduction is learned."""
+        self._write(batch, _RAW)
+
+    def batches(self, *, with_maps: bool = True) -> Iterator[StagedBatch]:
+        """The reduced batches; without their maps where those are not asked for."""
+        return (_read(path, with_maps=with_maps) for path in self._files(_REDUCED))
+
+    def raw_batches(self) -> Iterator[StagedBatch]:
+        """The batches that wait for a reduction."""
+        return (_read(path, with_maps=True) for path in self._files(_RAW))
+
+    def drop_raw(self, batch: StagedBatch) -> None:
+        """Forget a raw batch, once it is kept reduced."""
+        self._path(batch, _RAW).unlink()
+
+    def known(self) -> set[str]:
+        """The sha256s of all that is staged."""
+        files = self._files(_RAW) + self._files(_REDUCED)
+        return {sha256 for path in files for sha256 in _sha256s(path)}
+
+    def save_reduction(self, reduction: Reduction) -> None:
+        """Keep the reduction that the reduced batches went through."""
+        path = self._folder / f"{_REDUCTION}.npz"
+        part = path.with_suffix(".part")
+        reduction.save(part)
+        _settle(part, path)
+
+    def load_reduction(self) -> Reduction | None:
+        """What `save_reduction` kept."""
+        path = self._folder / f"{_REDUCTION}.npz"
+        return Reduction.load(path) if path.exists() else None
+
+    def clear(self) -> None:
+        """Forget all of it."""
+        shutil.rmtree(self._folder)
+
+    def _files(self, ending: str) -> list[Path]:
+        files = sorted(self._folder.glob("batch-*"))
+        return [path for path in files if path.name.endswith(_RAW) == (ending == _RAW) and path.suffix == ".npz"]
+
+    def _path(self, batch: StagedBatch, ending: str) -> Path:
+        name = hashlib.sha256(" ".join(batch.sha256s).encode()).hexdigest()[:16]
+        return self._folder / f"batch-{name}{ending}"
+
+    def _write(self, batch: StagedBatch, ending: str) -> None:
+        path = self._path(batch, ending)
+        part = path.with_suffix(".part")
+        arrays = {"sha256s": np.array(batch.sha256s), "sizes": batch.sizes, "rows": batch.rows}
+        if batch.maps is not None:
+            arrays["maps"] = batch.maps
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        _settle(part, path)
+
+
+def _read(path: Path, *, with_maps: bool) -> StagedBatch:
+    with np.load(path, allow_pickle=False) as file:
+        maps = file.get("maps") if with_maps else None
+        return StagedBatch(tuple(map(str, file["sha256s"])), file["sizes"], file["rows"], maps)
+
+
+def _sha256s(path: Path) -> list[str]:
+    with np.load(path, allow_pickle=False) as file:
+        return list(map(str, file["sha256s"]))
+
+
+def _settle(part: Path, path: Path) -> None:
+    """Bring a finished file's bytes to the disk, then give it its name: it is there whole, or not at all."""
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.rename(path)
