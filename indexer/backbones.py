@@ -117,7 +117,9 @@ def load_first_available(side: int | None = None) -> tuple[Backbone, str]:
     try:
         return load(DEFAULT, side=side), f"backbone {DEFAULT}: its weights are at hand"
     except WeightsError as error:
-        return load(FALLBACK, side=side), f"backbone {FALLBACK}, because {DEFAULT} is not to be had: {error}"
+        return load(
+            FALLBACK, side=side
+        ), f"backbone {FALLBACK}, because the weights of {DEFAULT} are not to be had: {error.__cause__ or error}"
 
 
 def _networks(name: str) -> Callable[..., Any]:

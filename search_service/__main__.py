@@ -1,0 +1,74 @@
+"""`python -m search_service`: serve a collection over HTTP, or ask it from the shell.
+
+Commands import what they need when they run: `--help` must not wait for torch.
+"""
+
+# ruff: noqa: PLC0415
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from indexer.command_line import EXISTING_FOLDER, Commands, collection_option, json_option, table
+
+if TYPE_CHECKING:
+    from search_service.engine import Answer
+
+weights_option = click.option("--weights", metavar="NAME|FILE", help="The backbone's weights, if they moved.")
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Answer a picture with those that look like it."""
+
+
+@main.command()
+@collection_option
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen at.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
+@click.option(
+    "--threads", type=click.IntRange(min=1), default=4, show_default=True, help="Threads of each process."
+)
+@click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
+@weights_option
+def serve(collection: Path, voc_root: Path | None, weights: str | None, **how: Any) -> None:  # noqa: ANN401 - click's
+    """Serve a collection, in a browser and over JSON, until stopped."""
+    from indexer.collection import Collection
+    from search_service.serve import serve as run_server
+    from search_service.settings import Settings
+
+    Collection.open(collection).close()
+    settings = Settings(collection=collection, voc_root=voc_root, weights=weights)
+    run_server(settings, **how)
+
+
+@main.command()
+@click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@collection_option
+@click.option("-k", type=int, default=10, show_default=True, help="How many results, 1 to 100.")
+@weights_option
+@json_option
+def query(image: Path, collection: Path, k: int, weights: str | None, *, as_json: bool) -> None:
+    """Find the pictures that look most like IMAGE."""
+    from search_service.engine import SearchEngine, UploadedQuery
+    from search_service.payloads import answer_json
+    from search_service.settings import Settings
+
+    engine = SearchEngine.open(Settings(collection=collection, weights=weights))
+    answer = engine.answer(UploadedQuery(image.read_bytes()), k)
+    click.echo(json.dumps(answer_json(answer)) if as_json else _answer_text(answer))
+
+
+def _answer_text(answer: "Answer") -> str:
+    rows = [
+        (match.image.filename, f"{match.score:.3f}", ", ".join(match.image.class_names) or "-")
+        for match in answer.matches
+    ]
+    return table(rows, ("file", "score", "classes"))
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m search_service")

@@ -1,0 +1,17 @@
+"""What a request can be refused for; translated once, in `app.py`, into JSON or a page."""
+
+from indexer.errors import LookalikeError
+
+
+class RequestError(LookalikeError):
+    """A request that cannot be answered.
+
+    Attributes:
+        status: of HTTP.
+        code: a word for programs, stable; the message is for people.
+    """
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code

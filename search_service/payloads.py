@@ -1,0 +1,43 @@
+"""Records -> JSON, as the API gives them."""
+
+from dataclasses import asdict
+from typing import Any
+
+from indexer.records import IndexedImage, ObjectLabel
+from search_service.engine import Answer
+
+
+def image_json(image: IndexedImage) -> dict[str, Any]:
+    """One image; its addresses change with its content, so they may be cached for good."""
+    base, version = f"/api/v1/images/{image.image_id}", image.sha256[:12]
+    return {
+        "image_id": image.image_id,
+        "filename": image.filename,
+        "width": image.width,
+        "height": image.height,
+        "split": image.split,
+        "objects": [object_json(label) for label in image.objects],
+        "image_url": f"{base}/file?v={version}",
+        "thumbnail_url": f"{base}/thumbnail?v={version}",
+    }
+
+
+def object_json(label: ObjectLabel) -> dict[str, Any]:
+    """One object; `box` is [xmin, ymin, xmax, ymax] in pixels, half-open; null for what is not annotated."""
+    attributes = asdict(label)
+    del attributes["class_name"], attributes["box"]
+    return {"class": label.class_name, "box": list(label.box.corners), **attributes}
+
+
+def answer_json(answer: Answer) -> dict[str, Any]:
+    """What a search found."""
+    return {
+        "query": {
+            "image_id": answer.image.image_id if answer.image else None,
+            "filename": answer.image.filename if answer.image else None,
+            "width": answer.width,
+            "height": answer.height,
+        },
+        "results": [{**image_json(match.image), "score": match.score} for match in answer.matches],
+        "took_ms": {stage: round(value, 3) for stage, value in answer.timings.to_json().items()},
+    }

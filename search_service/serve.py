@@ -1,0 +1,58 @@
+"""Runs the application under gunicorn."""
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from indexer.errors import LookalikeError
+from search_service.app import create_app
+from search_service.engine import SearchEngine
+from search_service.settings import Settings
+
+
+class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
+    """gunicorn around our application; each worker opens its engine after the fork, for torch survives none."""
+
+    def __init__(self, open_app: Callable[[], Flask], options: dict[str, Any]) -> None:
+        self._open_app = open_app
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Called by gunicorn."""
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called by gunicorn in each worker."""
+        try:
+            return self._open_app()
+        except (LookalikeError, OSError) as error:
+            click.echo(f"error: {error}", err=True)
+            sys.exit(Arbiter.APP_LOAD_ERROR)
+
+
+def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
+    """Serve until stopped; says so once it is ready."""
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    options = {
+        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+        "workers": workers,
+        "threads": threads,
+        "worker_class": "gthread",
+        "timeout": 120,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+        "post_worker_init": lambda worker: _announce(worker.age, address),
+    }
+    Server(lambda: create_app(SearchEngine.open(settings)), options).run()
+
+
+def _announce(worker_number: int, address: str) -> None:
+    if worker_number == 1:
+        click.echo(f"Lookalike answers at {address}")
