@@ -122,7 +122,8 @@ class Database:
 
     def _counts(self, column: Any) -> Counter[Any]:  # noqa: ANN401 - a mapped column of any type
         with Session(self._engine) as session:
-            return Counter(dict(session.execute(select(column, func.count()).group_by(column)).tuples().all()))
+            rows = session.execute(select(column, func.count()).group_by(column))
+            return Counter({value: count for value, count in rows})  # noqa: C416 - rows are tuples, but no pairs
 
     def _read(self, *conditions: Any) -> Iterator[IndexedImage]:  # noqa: ANN401 - SQL expressions
         rows: Select[Any] = (

@@ -13,6 +13,7 @@ VECTOR_DIM = 256
 MAP_CHANNELS = 128
 MAX_PICTURES = 2_000  # that a reduction is learned from
 
+_LEAST_NORM = 1e-12  # below it a row counts as zero
 _HALF_MAX = float(np.finfo(np.float16).max)
 
 Floats = NDArray[np.float32]
@@ -89,7 +90,7 @@ class Reduction:
 def unit_rows(rows: Floats) -> Floats:
     """Rows divided by their Euclidean norm; a row of zeros stays one."""
     norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    scaled: Floats = rows / np.maximum(norms, np.finfo(np.float32).tiny)
+    scaled: Floats = rows / np.maximum(norms, _LEAST_NORM)
     return scaled
 
 

@@ -23,6 +23,7 @@ from indexer.sample_glyphs import CREDITS, GLYPHS, glyph
 
 _SIZES: tuple[Size, ...] = ((500, 375), (500, 375), (500, 333), (375, 500), (450, 450))
 _PLACES_TRIED = 6
+_SHARE_OVER_EDGE = 0.2  # of all figures
 _SHARE_HIDDEN = 0.04  # of an object's pixels: above it, it counts as truncated or occluded
 _SHARE_SEEN_LEAST = 0.45  # of an object's pixels: below it, the object is not drawn at all
 _DIFFICULT_AREA = 0.012  # of the picture: VOC calls an object difficult that is hard to make out
@@ -95,17 +96,26 @@ def _draw(random: np.random.Generator, main_class: str) -> tuple[Image.Image, tu
 def _place(
     random: np.random.Generator, size: Size, class_name: str, scale: tuple[float, float], others: Sequence[_Figure]
 ) -> _Figure:
-    """The place, of a few drawn by lot, that hides least; one in five may reach over the picture's edge."""
+    """The place, of a few drawn by lot, that hides least; one in five reaches over the picture's edge."""
     shape = _vary(random, class_name, scale, size)
-    over = 0.3 if random.random() < 0.2 else 0.0  # noqa: PLR2004
-    tried = []
-    for _ in range(_PLACES_TRIED):
-        left, top = (
-            int(random.uniform(-over * own, max(whole - own * (1 - over), 1)))
-            for own, whole in zip(shape.size, size, strict=True)
-        )
-        tried.append(_Figure(class_name, shape, left, top))
+    over_edge = random.random() < _SHARE_OVER_EDGE
+    tried = [
+        _Figure(class_name, shape, *_corner(random, size, shape.size, over_edge)) for _ in range(_PLACES_TRIED)
+    ]
+    if over_edge:
+        return tried[0]
     return max(tried, key=lambda figure: min(_shares_seen([*others, figure], size)))
+
+
+def _corner(random: np.random.Generator, size: Size, own: Size, over_edge: bool) -> tuple[int, int]:  # noqa: FBT001
+    """Upper left corner of a figure of size `own` wholly inside the picture, or over one of its sides."""
+    left, top = (int(random.uniform(0, max(whole - part, 1))) for part, whole in zip(own, size, strict=True))
+    if not over_edge:
+        return left, top
+    hidden = random.uniform(0.1, 0.35)
+    if random.integers(2):
+        return int(size[0] - own[0] * (1 - hidden)) if random.integers(2) else int(-own[0] * hidden), top
+    return left, int(size[1] - own[1] * (1 - hidden)) if random.integers(2) else int(-own[1] * hidden)
 
 
 def _vary(random: np.random.Generator, class_name: str, scale: tuple[float, float], size: Size) -> Image.Image:

@@ -1,0 +1,83 @@
+"""Real parts made small: a drawn devkit, a seeded ResNet50 on disk, a collection built from both."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from flask.testing import FlaskClient
+from torchvision import models
+
+from indexer import sample
+from indexer.build import build
+from indexer.build_settings import BuildRequest
+from indexer.collection import Collection
+from search_service.app import create_app
+from search_service.engine import SearchEngine
+from search_service.settings import Settings
+
+SIDE = 64  # pixels; ResNet50 then gives maps of 2 x 2, a dozen times as fast as at 224
+IMAGES = 40
+
+
+@pytest.fixture(scope="session")
+def devkit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty drawn pictures; nobody may change them."""
+    return sample.draw_devkit(tmp_path_factory.mktemp("devkit") / "VOCdevkit", images=IMAGES, seed=7)
+
+
+@pytest.fixture
+def own_devkit(tmp_path: Path) -> Path:
+    """Twelve drawn pictures to change at will."""
+    return sample.draw_devkit(tmp_path / "own" / "VOCdevkit", images=12, seed=3)
+
+
+@pytest.fixture(scope="session")
+def resnet50_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state dict of a ResNet50 of random weights, always the same, as torch.save writes it."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        state = models.resnet50().state_dict()
+    path = tmp_path_factory.mktemp("weights") / "resnet50.pth"
+    torch.save(state, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def request_build(resnet50_weights: Path) -> Callable[..., BuildRequest]:
+    """A build request with the small backbone, and whatever else is asked for."""
+
+    def request(collection: Path, **settings: object) -> BuildRequest:
+        asked = {"backbone": "resnet50", "weights": str(resnet50_weights), "side": SIDE, "quiet": True, **settings}
+        return BuildRequest(collection=collection, **asked)  # type: ignore[arg-type]
+
+    return request
+
+
+@pytest.fixture(scope="session")
+def collection_path(
+    tmp_path_factory: pytest.TempPathFactory, devkit: Path, request_build: Callable[..., BuildRequest]
+) -> Path:
+    """A collection of the drawn devkit; nobody may change it."""
+    path = tmp_path_factory.mktemp("collection") / "collection"
+    build(request_build(path, voc_root=devkit))
+    return path
+
+
+@pytest.fixture
+def collection(collection_path: Path) -> Iterator[Collection]:
+    """That collection, open."""
+    with Collection.open(collection_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def engine(collection_path: Path) -> SearchEngine:
+    """A search engine over that collection."""
+    return SearchEngine.open(Settings(collection=collection_path))
+
+
+@pytest.fixture
+def client(engine: SearchEngine) -> FlaskClient:
+    """A client of the service over that collection."""
+    return create_app(engine).test_client()

@@ -1,0 +1,119 @@
+"""A devkit on disk: which pictures a split has, and what is said where it has none."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from indexer import voc
+from indexer.errors import DatasetError
+
+
+def names(devkit: voc.DevkitImages) -> list[str]:
+    return [image.filename for image in devkit.images]
+
+
+def test_a_split_gives_its_own_pictures_sorted(devkit: Path) -> None:
+    train, val = voc.read_split(devkit, "train"), voc.read_split(devkit, "val")
+
+    assert names(train) == sorted(names(train))
+    assert {image.split for image in train.images} == {"train"}
+    assert {image.split for image in val.images} == {"val"}
+    assert not set(names(train)) & set(names(val))
+
+
+def test_trainval_and_all_keep_the_split_that_each_picture_is_of(devkit: Path) -> None:
+    for split in ("trainval", "all"):
+        read = voc.read_split(devkit, split)
+
+        assert len(read.images) == 40
+        assert {image.split for image in read.images} == {"train", "val"}
+
+
+def test_the_folder_around_a_single_devkit_will_do(devkit: Path) -> None:
+    assert voc.read_split(devkit.parent, "all").root == devkit
+
+
+def test_a_folder_around_several_devkits_asks_which(tmp_path: Path) -> None:
+    for year in ("VOC2007", "VOC2012"):
+        (tmp_path / year / "JPEGImages").mkdir(parents=True)
+
+    with pytest.raises(DatasetError, match=r"several devkits \(VOC2007, VOC2012\)"):
+        voc.read_split(tmp_path)
+
+
+def test_a_folder_without_pictures_says_what_it_lacks(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="expected a folder JPEGImages"):
+        voc.read_split(tmp_path)
+
+
+def test_an_unknown_split_names_those_that_are_there(devkit: Path) -> None:
+    with pytest.raises(DatasetError, match="splits there: train, trainval, val, all, unannotated"):
+        voc.read_split(devkit, "holdout")
+
+
+def test_a_list_of_another_name_is_a_split_and_may_have_two_columns(own_devkit: Path) -> None:
+    (own_devkit / "ImageSets/Main/night.txt").write_text("000001  1\n000002 -1\n\n")
+    shutil.rmtree(own_devkit / "Annotations")
+    for listed in ("train", "val", "trainval"):
+        (own_devkit / f"ImageSets/Main/{listed}.txt").unlink()
+
+    read = voc.read_split(own_devkit, "night")
+
+    assert names(read) == ["000001.jpg", "000002.jpg"]
+    assert {image.split for image in read.images} == {"night"}
+
+
+def test_unannotated_are_those_without_a_file_of_annotations(own_devkit: Path) -> None:
+    (own_devkit / "Annotations/000004.xml").unlink()
+
+    read = voc.read_split(own_devkit, "unannotated")
+
+    assert names(read) == ["000004.jpg"]
+    assert read.images[0].objects == ()
+
+
+def test_pictures_of_other_formats_count_and_other_files_do_not(own_devkit: Path) -> None:
+    (own_devkit / "JPEGImages/000000.jpg").rename(own_devkit / "JPEGImages/000000.PNG")
+    (own_devkit / "JPEGImages/Thumbs.db").touch()
+
+    assert "000000.PNG" in names(voc.read_split(own_devkit, "all"))
+    assert len(names(voc.read_split(own_devkit, "all"))) == 12
+
+
+def test_two_pictures_of_one_name_are_refused(own_devkit: Path) -> None:
+    shutil.copy(own_devkit / "JPEGImages/000000.jpg", own_devkit / "JPEGImages/000000.png")
+
+    with pytest.raises(DatasetError, match=r"found 000000\.jpg and 000000\.png"):
+        voc.read_split(own_devkit)
+
+
+def test_a_listed_picture_that_is_missing_is_skipped_by_name(own_devkit: Path) -> None:
+    (own_devkit / "JPEGImages/000003.jpg").unlink()
+
+    read = voc.read_split(own_devkit, "train")
+
+    assert [skipped.filename for skipped in read.skipped] == ["000003"]
+    assert "expected a picture" in read.skipped[0].reason
+
+
+def test_a_broken_annotation_skips_its_picture_alone(own_devkit: Path) -> None:
+    (own_devkit / "Annotations/000003.xml").write_text("<annotation><object>")
+
+    read = voc.read_split(own_devkit)
+
+    assert [skipped.filename for skipped in read.skipped] == ["000003.jpg"]
+    assert read.skipped[0].reason.startswith("000003.xml: expected an XML annotation")
+    assert len(read.images) == 11
+
+
+@given(st.lists(st.sampled_from([*voc.CLASS_NAMES, "zebra", "ant", "Zebra"])))
+def test_classes_stand_in_the_order_of_voc_then_by_alphabet(found: list[str]) -> None:
+    ordered = voc.order_classes(found)
+
+    assert set(ordered) == set(found)
+    known = [name for name in ordered if name in voc.CLASS_NAMES]
+    assert known == sorted(known, key=voc.CLASS_NAMES.index)
+    assert list(ordered[len(known) :]) == sorted(set(found) - set(voc.CLASS_NAMES))
