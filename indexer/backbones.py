@@ -83,7 +83,8 @@ class Backbone:
     @cached_property
     def _network(self) -> nn.Module:
         keep_freed_memory()
-        whole: nn.Module = _networks(self.name)()
+        with torch.device("meta"):  # no storage: drawing random weights first would take longer than all the rest
+            whole: nn.Module = _networks(self.name)()
         _fill(whole, self._state, ARCHITECTURES[self.name].classifier, self.weights)
         cut: nn.Module = _networks(f"cut_{self.name}")(whole)
         return cut.eval().to(memory_format=torch.channels_last)
@@ -131,7 +132,7 @@ def _networks(name: str) -> Callable[..., Any]:
 def _fill(network: nn.Module, state: StateDict, classifier: tuple[str, ...], source: str) -> None:
     """Put the weights into the network; those of the classifier, which is cut off, may be missing."""
     try:
-        missing, unexpected = network.load_state_dict(_renamed(state, network), strict=False)
+        missing, unexpected = network.load_state_dict(_renamed(state, network), strict=False, assign=True)
     except RuntimeError as error:
         detail = str(error).splitlines()[-1].strip()
         raise WeightsError(f"the weights of {source} have other shapes than the network: {detail}") from error

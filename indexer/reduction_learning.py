@@ -63,5 +63,6 @@ def sample_cells(maps: Floats | Halves) -> Floats:
 
 def _principal_axes(rows: Floats, most: int) -> Projection:
     count = min(most, len(rows) - 1, rows.shape[1])
-    pca = PCA(count, svd_solver="covariance_eigh").fit(rows)
+    # Both are exact; which is faster depends on the shape.
+    pca = PCA(count, svd_solver="covariance_eigh" if len(rows) > rows.shape[1] else "full").fit(rows)
     return Projection(pca.mean_.astype(np.float32), np.ascontiguousarray(pca.components_, dtype=np.float32))
