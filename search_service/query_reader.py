@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from contextlib import closing
 from typing import Any
 
 from flask import Request
@@ -49,7 +50,9 @@ def _read_form(request: Request) -> tuple[Query, int]:
     upload = request.files.get("image")
     if upload is None or not upload.filename:
         raise RequestError(400, "no_image", "expected a picture in the form's file field 'image', found none")
-    return UploadedQuery(upload.read()), read_k(request.form.get("k"))
+    with closing(upload):  # a large one lies in a temporary file
+        data = upload.read()
+    return UploadedQuery(data), read_k(request.form.get("k"))
 
 
 def _read_json(request: Request) -> tuple[Query, int]:

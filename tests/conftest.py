@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from flask.testing import FlaskClient
 from torchvision import models
+from werkzeug.test import TestResponse
 
 from indexer import sample
 from indexer.build import build
@@ -77,7 +79,17 @@ def engine(collection_path: Path) -> SearchEngine:
     return SearchEngine.open(Settings(collection=collection_path))
 
 
+class BufferedClient(FlaskClient):
+    """Reads each response to its end, so that the server closes what it opened for it."""
+
+    def open(self, *args: Any, **kwargs: Any) -> TestResponse:  # noqa: ANN401 - as werkzeug has it
+        """Make a request."""
+        return super().open(*args, **{"buffered": True, **kwargs})
+
+
 @pytest.fixture
 def client(engine: SearchEngine) -> FlaskClient:
     """A client of the service over that collection."""
-    return create_app(engine).test_client()
+    app = create_app(engine)
+    app.test_client_class = BufferedClient
+    return app.test_client()

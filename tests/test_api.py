@@ -1,0 +1,255 @@
+"""The JSON API: what it answers, and how it refuses."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
+
+from search_service.engine import MAX_PICTURE_BYTES
+from tests.test_images import NOISE, black_png, encoded
+
+
+def indexed_file(devkit: Path, number: int) -> bytes:
+    return (devkit / f"JPEGImages/{number:06d}.jpg").read_bytes()
+
+
+def send_form(client: FlaskClient, address: str, picture: bytes, **fields: str) -> TestResponse:
+    boundary, body = encode_multipart({"image": FileStorage(io.BytesIO(picture), "a.jpg", "image"), **fields})
+    return client.post(address, data=body, content_type=f"multipart/form-data; boundary={boundary}")
+
+
+def upload(client: FlaskClient, data: bytes, **fields: str) -> TestResponse:
+    return send_form(client, "/api/v1/search", data, **fields)
+
+
+def error_of(response: TestResponse) -> dict[str, str]:
+    assert response.is_json
+    body = response.get_json()
+    assert set(body) == {"error"}
+    assert set(body["error"]) == {"code", "message"}
+    error: dict[str, str] = body["error"]
+    return error
+
+
+def test_an_uploaded_copy_of_an_indexed_picture_finds_it_first(client: FlaskClient, devkit: Path) -> None:
+    for number in (0, 11, 39):
+        body = upload(client, indexed_file(devkit, number)).get_json()
+
+        assert body["results"][0]["image_id"] == number
+        assert body["results"][0]["score"] > 0.99
+        assert len(body["results"]) == 10
+        scores = [result["score"] for result in body["results"]]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_an_answer_has_all_that_is_promised(client: FlaskClient, devkit: Path) -> None:
+    body = upload(client, indexed_file(devkit, 3), k="2").get_json()
+
+    assert set(body) == {"query", "results", "took_ms"}
+    with Image.open(devkit / "JPEGImages/000003.jpg") as picture:
+        assert body["query"] == {
+            "image_id": None, "filename": None, "width": picture.width, "height": picture.height,
+        }  # fmt: skip
+    assert set(body["took_ms"]) == {"decode", "embed", "search", "total"}
+    first = body["results"][0]
+    assert set(first) == {
+        "image_id", "score", "filename", "width", "height", "split", "objects", "image_url", "thumbnail_url",
+    }  # fmt: skip
+    assert set(first["objects"][0]) == {"class", "box", "pose", "truncated", "occluded", "difficult"}
+    assert first["objects"][0]["class"] == "boat"
+    assert len(first["objects"][0]["box"]) == 4
+
+
+def test_an_indexed_query_is_left_out_of_its_own_results(client: FlaskClient) -> None:
+    body = client.post("/api/v1/search", json={"image_id": 7, "k": 100}).get_json()
+
+    assert body["query"]["image_id"] == 7
+    assert body["query"]["filename"] == "000007.jpg"
+    found = [result["image_id"] for result in body["results"]]
+    assert sorted(found) == [image_id for image_id in range(40) if image_id != 7]
+
+
+def test_base64_upload_and_form_find_the_same(client: FlaskClient, devkit: Path) -> None:
+    data = indexed_file(devkit, 5)
+
+    by_form = upload(client, data).get_json()["results"]
+    by_base64 = client.post("/api/v1/search", json={"image_base64": base64.b64encode(data).decode()}).get_json()
+
+    assert by_base64["results"] == by_form
+
+
+def test_similar_is_the_search_by_id(client: FlaskClient) -> None:
+    by_get = client.get("/api/v1/images/7/similar?k=5").get_json()
+    by_post = client.post("/api/v1/search", json={"image_id": 7, "k": 5}).get_json()
+
+    assert by_get["results"] == by_post["results"]
+    assert len(by_get["results"]) == 5
+
+
+def test_an_image_has_its_record_its_file_and_a_thumbnail(client: FlaskClient, devkit: Path) -> None:
+    record = client.get("/api/v1/images/4").get_json()
+
+    assert record["filename"] == "000004.jpg"
+    assert client.get(record["image_url"]).data == indexed_file(devkit, 4)
+    thumbnail = client.get(record["thumbnail_url"])
+    assert thumbnail.content_type == "image/jpeg"
+    with Image.open(io.BytesIO(thumbnail.data)) as small:
+        assert max(small.size) == 320
+        assert small.width / small.height == pytest.approx(record["width"] / record["height"], abs=0.01)
+
+
+@pytest.mark.parametrize("kind", ["image_url", "thumbnail_url"])
+def test_pictures_are_cached_for_good_and_asked_for_once(client: FlaskClient, kind: str) -> None:
+    address = client.get("/api/v1/images/4").get_json()[kind]
+    first = client.get(address)
+
+    again = client.get(address, headers={"If-None-Match": first.headers["ETag"]})
+
+    assert "immutable" in first.headers["Cache-Control"]
+    assert again.status_code == 304
+    assert again.data == b""
+
+
+def test_alive_and_ready(client: FlaskClient) -> None:
+    ready = client.get("/readyz").get_json()
+
+    assert client.get("/healthz").get_json() == {"status": "alive"}
+    assert (ready["status"], ready["images"], ready["generation"]) == ("ready", 40, 1)
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "expected a picture"),
+        (b"this is a text", "expected a picture"),
+        (encoded(NOISE, "JPEG")[:-400], "damaged or cut off"),
+        (encoded(Image.new("RGB", (1, 1))), "at least 8 pixels a side, found 1 x 1"),
+        (black_png(30_000, 30_000), "at most 80,000,000 pixels"),
+    ],
+    ids=["empty", "text", "cut off", "one pixel", "too many pixels"],
+)
+def test_what_is_no_usable_picture_is_refused(client: FlaskClient, data: bytes, said: str) -> None:
+    for response in (
+        upload(client, data),
+        client.post("/api/v1/search", json={"image_base64": base64.b64encode(data).decode()}),
+    ):
+        assert response.status_code == 400
+        assert error_of(response)["code"] == "invalid_image"
+        assert said in error_of(response)["message"]
+
+
+def test_over_16_mib_is_refused_by_any_way_in(client: FlaskClient) -> None:
+    data = b"\xff" * (MAX_PICTURE_BYTES + 1)
+
+    for response in (
+        upload(client, data),
+        upload(client, data * 2),
+        client.post("/api/v1/search", json={"image_base64": base64.b64encode(data).decode()}),
+    ):
+        assert response.status_code == 413
+        assert error_of(response)["code"] == "too_large"
+
+
+@pytest.mark.parametrize("k", ["0", "101", "-1", "ten", "1.5"])
+def test_k_is_a_whole_number_from_1_to_100(client: FlaskClient, devkit: Path, k: str) -> None:
+    by_form = upload(client, indexed_file(devkit, 0), k=k)
+    by_address = client.get(f"/api/v1/images/0/similar?k={k}")
+    by_json = client.post("/api/v1/search", json={"image_id": 0, "k": k})
+
+    for response in (by_form, by_address, by_json):
+        assert response.status_code == 400
+        assert error_of(response)["code"] == "invalid_k"
+
+
+@pytest.mark.parametrize("k", [0, 101, True, 2.5, [3], {}])
+def test_k_in_json_may_be_of_no_other_type(client: FlaskClient, k: Any) -> None:  # noqa: ANN401 - on purpose
+    response = client.post("/api/v1/search", json={"image_id": 0, "k": k})
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "invalid_k"
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "no_image"),
+        ({"image_id": 1, "image_base64": "aaaa"}, "no_image"),
+        ({"image_id": "1"}, "invalid_image_id"),
+        ({"image_id": True}, "invalid_image_id"),
+        ({"image_base64": "@@@"}, "invalid_base64"),
+        ({"image_base64": 7}, "invalid_base64"),
+        ({"image_base64": "ä"}, "invalid_base64"),
+        ({"image_id": 1, "top": 3}, "unknown_field"),
+        ([1], "invalid_json"),
+        ("image", "invalid_json"),
+    ],
+)
+def test_a_body_that_asks_nothing_clear_is_refused(
+    client: FlaskClient,
+    body: Any,  # noqa: ANN401 - whatever a client sends
+    code: str,
+) -> None:
+    response = client.post("/api/v1/search", json=body)
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == code
+
+
+def test_broken_json_is_refused(client: FlaskClient) -> None:
+    response = client.post("/api/v1/search", data="{", content_type="application/json")
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "bad_request"
+
+
+@pytest.mark.parametrize("fields", [{}, {"k": "3"}, {"image": "text, no file"}])
+def test_a_form_without_a_picture_is_refused(client: FlaskClient, fields: dict[str, str]) -> None:
+    response = client.post("/api/v1/search", data=fields, content_type="multipart/form-data")
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "no_image"
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "text/plain", ""])
+def test_another_content_type_is_refused(client: FlaskClient, content_type: str) -> None:
+    response = client.post("/api/v1/search", data=b"abc", content_type=content_type)
+
+    assert response.status_code == 415
+    assert error_of(response)["code"] == "unsupported_media_type"
+
+
+@pytest.mark.parametrize("image_id", ["40", "99999999999999999999999", "-1", "abc"])
+@pytest.mark.parametrize("route", ["", "/file", "/thumbnail", "/similar"])
+def test_an_unknown_image_is_not_found(client: FlaskClient, image_id: str, route: str) -> None:
+    response = client.get(f"/api/v1/images/{image_id}{route}")
+
+    assert response.status_code == 404
+    assert error_of(response)["code"] in ("unknown_image", "not_found")
+
+
+def test_an_unknown_image_in_json_is_not_found(client: FlaskClient) -> None:
+    response = client.post("/api/v1/search", json={"image_id": 10**30})
+
+    assert response.status_code == 404
+    assert error_of(response)["message"].startswith("expected an image id from 0 to 39")
+
+
+def test_a_picture_whose_file_is_gone_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = client.application.extensions["lookalike"]
+    monkeypatch.setattr(engine, "_voc_root", Path("/nowhere"))
+
+    response = client.get("/api/v1/images/4/file")
+
+    assert response.status_code == 404
+    assert error_of(response)["code"] == "file_gone"
+
+
+def test_a_wrong_method_and_a_wrong_address_are_refused_in_json(client: FlaskClient) -> None:
+    assert error_of(client.get("/api/v1/search"))["code"] == "method_not_allowed"
+    assert error_of(client.get("/api/v2/search"))["code"] == "not_found"
