@@ -3,6 +3,10 @@
 from indexer.errors import LookalikeError
 
 
+class AddressError(LookalikeError):
+    """The service cannot listen where it is told to."""
+
+
 class RequestError(LookalikeError):
     """A request that cannot be answered.
 

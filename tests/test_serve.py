@@ -1,0 +1,78 @@
+"""The service under gunicorn, over a real socket."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from indexer.errors import CollectionError
+from search_service.settings import Settings
+
+HOME = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def address(collection_path: Path) -> Iterator[str]:
+    """Where a service of two threads answers."""
+    port = free_port()
+    command = ["serve", "--collection", collection_path, "--port", port, "--threads", 2]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "search_service", *map(str, command)], stdout=subprocess.PIPE, text=True, cwd=HOME
+    )
+    assert server.stdout is not None
+    line = server.stdout.readline()
+    assert line == f"Lookalike answers at http://127.0.0.1:{port}\n"
+    yield f"http://127.0.0.1:{port}"
+    server.send_signal(signal.SIGTERM)
+    server.communicate(timeout=60)
+    assert server.returncode == 0
+
+
+def test_many_clients_get_the_answers_of_their_own_questions(address: str) -> None:
+    def ask(image_id: int) -> int:
+        with urllib.request.urlopen(f"{address}/api/v1/images/{image_id}/similar?k=1") as response:  # noqa: S310
+            found: int = json.load(response)["query"]["image_id"]
+        return found
+
+    with ThreadPoolExecutor(8) as clients:
+        assert list(clients.map(ask, range(40))) == list(range(40))
+
+
+def test_a_port_in_use_ends_in_an_error(collection_path: Path) -> None:
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        command = ["serve", "--collection", str(collection_path), "--port", str(port)]
+
+        run = subprocess.run(
+            [sys.executable, "-m", "search_service", *command],
+            capture_output=True,
+            text=True,
+            cwd=HOME,
+            check=False,
+        )
+
+    assert run.returncode != 0
+    assert f"error: expected port {port} of 127.0.0.1 to be free" in run.stderr
+
+
+def test_settings_come_from_the_environment() -> None:
+    settings = Settings.from_environment({"LOOKALIKE_COLLECTION": "/c", "LOOKALIKE_VOC_ROOT": "/v"})
+
+    assert settings == Settings(collection=Path("/c"), weights=None, voc_root=Path("/v"))
+    with pytest.raises(CollectionError, match="LOOKALIKE_COLLECTION"):
+        Settings.from_environment({})
