@@ -1,14 +1,16 @@
 """Records <-> rows of a SQLite file; the only caller of SQLAlchemy. Rows never leave this module, records do."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ForeignKey, Select, create_engine, func, insert, select
+from sqlalchemy import URL, ForeignKey, Select, create_engine, func, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import QueuePool
 
 from indexer.errors import CollectionError
 from indexer.records import Box, IndexedImage, ObjectLabel, SkippedImage
@@ -56,7 +58,7 @@ class _Skipped(_Base):
 
 def write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
     """Make the file, which must not be there yet."""
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine(URL.create("sqlite", database=str(path)))
     _Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():
         for table, rows in (
@@ -73,8 +75,14 @@ class Database:
     """Reads a file that `write` made, from any number of threads; the file never changes."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         # "immutable" spares the locks and journal files of a database that others might write to.
-        self._engine = create_engine(f"sqlite:///file:{path}?immutable=1&uri=true")
+        address = f"{path.resolve().as_uri()}?immutable=1"
+        self._engine = create_engine(
+            "sqlite://",
+            creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
+            poolclass=QueuePool,
+        )
 
     def close(self) -> None:
         """Give the file back."""
@@ -90,9 +98,7 @@ class Database:
             with Session(self._engine) as session:
                 return session.scalar(select(func.count()).select_from(_Image)) or 0
         except SQLAlchemyError as error:
-            raise CollectionError(
-                f"expected a database of images in {self._engine.url.database}, found none"
-            ) from error
+            raise CollectionError(f"expected a database of images in {self._path}, found none") from error
 
     def images(self, image_ids: Sequence[int]) -> list[IndexedImage]:
         """The images of these ids, in the order asked for; ids that are not there are left out."""

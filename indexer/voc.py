@@ -55,7 +55,7 @@ def read_split(voc_root: Path, split: str = ALL) -> DevkitImages:
         try:
             images.append(_read_image(root, stem, split_of.get(stem), files))
         except DatasetError as error:
-            skipped.append(SkippedImage(files[stem].name if stem in files else stem, str(error)))
+            skipped.append(SkippedImage(_printable(files[stem].name if stem in files else stem), str(error)))
     return DevkitImages(root, tuple(sorted(images, key=lambda image: image.filename)), tuple(skipped))
 
 
@@ -110,7 +110,7 @@ def write_lists(root: Path, images: Iterable[AnnotatedImage]) -> None:
 def _picture_files(root: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for path in sorted((root / "JPEGImages").iterdir()):
-        if path.suffix.lower() in SUFFIXES:
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             if path.stem in files:
                 raise DatasetError(
                     f"expected one picture of each name, found {files[path.stem].name} and {path.name}; rename one"
@@ -159,9 +159,16 @@ def _read_list(root: Path, split: str) -> set[str]:
 def _read_image(root: Path, stem: str, split: str | None, files: dict[str, Path]) -> AnnotatedImage:
     if stem not in files:
         raise DatasetError(f"expected a picture JPEGImages/{stem}.jpg, found none")
+    if files[stem].name != _printable(files[stem].name):
+        raise DatasetError("expected a file name in UTF-8, found other bytes; rename the file")
     annotation = _annotation_path(root, stem)
     try:
         objects = parse_objects(annotation.read_bytes()) if annotation.is_file() else ()
     except DatasetError as error:
         raise DatasetError(f"{annotation.name}: {error}") from error
     return AnnotatedImage(filename=files[stem].name, split=split, objects=objects)
+
+
+def _printable(name: str) -> str:
+    """The name itself; where its bytes are not UTF-8, with escapes in their place."""
+    return name.encode("utf-8", "backslashreplace").decode()

@@ -1,7 +1,6 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
 import logging
-import os
 
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
@@ -37,7 +36,7 @@ def create_app(engine: SearchEngine | None = None) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    app.extensions["lookalike"] = engine or SearchEngine.open(Settings.from_environment(os.environ))
+    app.extensions["lookalike"] = engine or SearchEngine.open(Settings.from_environment())
     app.register_blueprint(api)
     app.register_blueprint(pages)
     app.register_error_handler(RequestError, lambda error: _refuse(error.status, error.code, str(error)))

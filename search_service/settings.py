@@ -1,5 +1,6 @@
 """The service's settings; the only reader of the environment."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ class Settings:
     voc_root: Path | None = None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """Settings from LOOKALIKE_COLLECTION, LOOKALIKE_WEIGHTS and LOOKALIKE_VOC_ROOT.
 
         Raises:

@@ -1,5 +1,6 @@
 """Building a collection again and again: old work is kept, what changed is embedded, nothing published is lost."""
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -270,3 +271,24 @@ def test_a_damaged_collection_is_replaced_only_when_asked(
 
     with Collection.open(built) as collection:
         assert (len(collection), collection.manifest.generation) == (12, 2)
+
+
+def test_any_name_of_a_folder_or_a_file_will_do(own_devkit: Path, tmp_path: Path, request_build: Request) -> None:
+    odd = "ein Hund & <b>?#%20.jpg"
+    picture(own_devkit, 1).rename(own_devkit / "JPEGImages" / odd)
+    collection = tmp_path / "a b?c#d%20e"
+
+    build(request_build(collection, voc_root=own_devkit))
+
+    with Collection.open(collection) as opened:
+        assert opened.all_images()[-1].filename == odd
+
+
+def test_a_name_that_is_not_utf_8_is_skipped(own_devkit: Path, tmp_path: Path, request_build: Request) -> None:
+    picture(own_devkit, 1).rename(own_devkit / "JPEGImages" / os.fsdecode(b"\xff\xfe.jpg"))
+
+    summary = build(request_build(tmp_path / "collection", voc_root=own_devkit))
+
+    assert [(one.filename, one.reason) for one in summary.skipped] == [
+        ("\\udcff\\udcfe.jpg", "expected a file name in UTF-8, found other bytes; rename the file")
+    ]

@@ -1,7 +1,6 @@
 """The README names every command, flag, script, setting and route there is, and no command that is not."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -18,10 +17,11 @@ README = (HOME / "README.md").read_text()
 GROUPS = {"indexer": indexer.__main__.main, "search_service": search_service.__main__.main}
 
 
-def commands() -> Iterator[tuple[str, click.Command]]:
-    for package, group in GROUPS.items():
-        for name, command in group.commands.items():
-            yield f"python -m {package} {name}", command
+COMMANDS = [
+    (f"python -m {package} {name}", command)
+    for package, group in GROUPS.items()
+    for name, command in group.commands.items()
+]
 
 
 def section(command: str) -> str:
@@ -31,7 +31,7 @@ def section(command: str) -> str:
     return found[0]
 
 
-@pytest.mark.parametrize(("command", "definition"), commands(), ids=[name for name, _ in commands()])
+@pytest.mark.parametrize(("command", "definition"), COMMANDS, ids=[name for name, _ in COMMANDS])
 def test_every_command_has_a_section_with_all_of_its_flags(command: str, definition: click.Command) -> None:
     text = section(command)
 
@@ -41,7 +41,7 @@ def test_every_command_has_a_section_with_all_of_its_flags(command: str, definit
 
 
 def test_every_command_the_readme_names_is_there() -> None:
-    known = {name for name, _ in commands()}
+    known = {name for name, _ in COMMANDS}
 
     assert set(re.findall(r"python -m (?:indexer|search_service|localizer) [a-z]+", README)) <= known
 
