@@ -40,7 +40,9 @@ def fetch(name: str, into: Path) -> None:
 @main.command()
 @click.option("--into", type=FOLDER, required=True, metavar="DIR", help="Folder to make the devkit in.")
 @click.option("--images", type=click.IntRange(min=1), default=600, show_default=True, help="How many pictures.")
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed draws the same bytes.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed draws the same bytes."
+)
 def sample(into: Path, images: int, seed: int) -> None:
     """Draw a small VOC devkit of all 20 classes."""
     from indexer.sample import draw_devkit
@@ -130,7 +132,7 @@ def _summary_text(summary: "BuildSummary") -> str:
 def _short(value: object) -> str:
     """A fact in one cell."""
     if isinstance(value, dict):
-        return ", ".join(f"{key} {amount}" for key, amount in value.items())
+        return ", ".join(f"{key or '(none)'} {amount}" for key, amount in value.items())
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

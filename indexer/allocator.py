@@ -3,7 +3,7 @@
 import ctypes
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h> of glibc; mallopt(3)
-_HELD, _LARGEST = 1 << 30, 1 << 28  # bytes
+_HELD, _LARGEST = 1 << 28, 1 << 26  # bytes; decoded pictures may be larger, and are given back
 
 
 def keep_freed_memory() -> None:

@@ -20,7 +20,7 @@ def parse_objects(xml: bytes) -> tuple[ObjectLabel, ...]:
     """
     try:
         annotation = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion, and the data set is the user's own
-    except ET.ParseError as error:
+    except (ET.ParseError, ValueError, LookupError) as error:  # the latter two for encodings expat does not know
         raise DatasetError(f"expected an XML annotation, found {error}") from error
     return tuple(_parse_object(node, place) for place, node in enumerate(annotation.iterfind("object"), start=1))
 

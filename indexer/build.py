@@ -17,7 +17,7 @@ from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSumma
 from indexer.collection import Collection, generations
 from indexer.embedder import Embedder
 from indexer.embedding_run import EmbeddingRun
-from indexer.errors import CollectionBusyError, DatasetError
+from indexer.errors import CollectionBusyError, CollectionError, DatasetError
 from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter, prune
 from indexer.manifest import BackboneNote, Manifest, ReductionNote
@@ -39,13 +39,16 @@ def build(request: BuildRequest) -> BuildSummary:
         CollectionBusyError: another build is running on the collection.
         CollectionError: what is published there is damaged.
     """
+    if not request.collection.exists():
+        voc.find_root(request.settle(None).voc_root)  # before a folder is made for nothing
     with _only_builder(request.collection):
         prune(request.collection)
+        settings = request.settle(_last_manifest(request.collection))
         published = None
         if generations(request.collection) and not request.from_scratch:
             published = Collection.open(request.collection)
         try:
-            return _Build(request.settle(published.manifest if published else None), published).run()
+            return _Build(settings, published).run()
         finally:
             if published is not None:
                 published.close()
@@ -201,6 +204,16 @@ class _Build:
             seconds=seconds,
             images_per_second=fresh / seconds,
         )
+
+
+def _last_manifest(path: Path) -> Manifest | None:
+    """The newest manifest that can be read: even a damaged collection is known by it."""
+    for folder in reversed(generations(path)):
+        try:
+            return Manifest.load(folder)
+        except CollectionError as error:
+            logger.warning("%s", error)
+    return None
 
 
 @contextmanager

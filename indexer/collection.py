@@ -28,7 +28,9 @@ INDEX_FILE, DATABASE_FILE, MAPS_FILE, REDUCTION_FILE = (
 
 def generations(path: Path) -> list[Path]:
     """The folders of the generations of a collection, oldest first; the last is the published one."""
-    return sorted(folder for folder in (path / "generations").glob("*") if folder.name.isdecimal())
+    return sorted(
+        folder for folder in (path / "generations").glob("*") if folder.name.isdecimal() and folder.is_dir()
+    )
 
 
 class Collection:

@@ -33,9 +33,15 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("Stopped; what is done is kept. Run the same command to go on.", err=True)
             sys.exit(EXIT_STOPPED)
-        except (LookalikeError, OSError) as error:
+        except LookalikeError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(EXIT_BUSY if isinstance(error, CollectionBusyError) else EXIT_ERROR)
+        except OSError as error:
+            where = f" at {error.filename}" if error.filename else ""
+            click.echo(
+                f"error: the system refused{where}: {error.strerror or error}; what is stored is kept", err=True
+            )
+            sys.exit(EXIT_ERROR)
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:

@@ -2,7 +2,9 @@
 
 import io
 import struct
+import threading
 import warnings
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,10 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 80_000_000
 MIN_SIDE = 8  # pixels; below this there is nothing to see, and nothing to compare
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+# Pictures above this many pixels are decoded one at a time: a few at once could take all memory.
+_LARGE = 16_000_000
+_one_at_a_time = threading.Lock()
 
 _ORIENTATION_TAG = 0x0112  # EXIF; 5 to 8 turn the picture by a quarter (CIPA DC-008, 4.6.5)
 
@@ -71,7 +77,8 @@ def decode(data: bytes, side: int | None = None) -> Picture:
         width, height = _upright_size(image)
         if side is not None:
             image.draft("RGB", (side, side))
-        return Picture(_to_rgb(ImageOps.exif_transpose(image)), width, height)
+        with _one_at_a_time if image.width * image.height > _LARGE else nullcontext():
+            return Picture(_to_rgb(ImageOps.exif_transpose(image)), width, height)
     except _DECODE_ERRORS as error:
         raise ImageError(f"the picture is damaged or cut off ({error})") from error
 

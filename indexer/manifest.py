@@ -88,7 +88,7 @@ class Manifest:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise CollectionError(
-                f"expected a manifest in {path}, found none that can be read ({error})"
+                f"expected a manifest in {path}, found none that can be read ({error}); build with --from-scratch"
             ) from error
         version = content.pop("format_version", None) if isinstance(content, dict) else None
         if version != FORMAT_VERSION:

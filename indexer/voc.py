@@ -47,6 +47,10 @@ def read_split(voc_root: Path, split: str = ALL) -> DevkitImages:
     root = find_root(voc_root)
     files = _picture_files(root)
     stems = _stems(root, split, files)
+    if not files:
+        raise DatasetError(
+            f"expected pictures in {root / 'JPEGImages'}, found none; formats: {', '.join(SUFFIXES)}"
+        )
     if not stems:
         raise DatasetError(f"expected pictures in split {split!r} of {root}, found none; choose another split")
     split_of = _memberships(root, split)
@@ -108,14 +112,12 @@ def write_lists(root: Path, images: Iterable[AnnotatedImage]) -> None:
 
 
 def _picture_files(root: Path) -> dict[str, Path]:
+    """Name in lists and annotations -> file: the stem; the whole name for all but the first file of one stem."""
+    paths = (path for path in (root / "JPEGImages").iterdir() if path.suffix.lower() in SUFFIXES)
     files: dict[str, Path] = {}
-    for path in sorted((root / "JPEGImages").iterdir()):
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
-            if path.stem in files:
-                raise DatasetError(
-                    f"expected one picture of each name, found {files[path.stem].name} and {path.name}; rename one"
-                )
-            files[path.stem] = path
+    for path in sorted(paths, key=lambda path: (SUFFIXES.index(path.suffix.lower()), path.name)):
+        if not path.name.startswith("."):
+            files[path.name if path.stem in files else path.stem] = path
     return files
 
 
@@ -124,8 +126,8 @@ def _stems(root: Path, split: str, files: dict[str, Path]) -> set[str]:
         return set(files)
     if split == UNANNOTATED:
         return {stem for stem in files if not _annotation_path(root, stem).is_file()}
-    if not _list_path(root, split).is_file():
-        known = sorted(path.stem for path in _list_path(root, split).parent.glob("*.txt"))
+    if Path(split).name != split or not _list_path(root, split).is_file():
+        known = sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt") if path.is_file())
         raise DatasetError(
             f"expected a list ImageSets/Main/{split}.txt in {root}, found none; "
             f"splits there: {', '.join((*known, ALL, UNANNOTATED))}"
@@ -152,13 +154,19 @@ def _annotation_path(root: Path, stem: str) -> Path:
 
 def _read_list(root: Path, split: str) -> set[str]:
     """Names are the first column; the lists of single classes have a second, -1, 0 or 1."""
-    lines = _list_path(root, split).read_text(encoding="utf-8").splitlines()
+    path = _list_path(root, split)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise DatasetError(f"expected names in {path}, one a line in UTF-8, found other bytes; mend it") from error
     return {columns[0] for columns in map(str.split, lines) if columns}
 
 
 def _read_image(root: Path, stem: str, split: str | None, files: dict[str, Path]) -> AnnotatedImage:
     if stem not in files:
-        raise DatasetError(f"expected a picture JPEGImages/{stem}.jpg, found none")
+        raise DatasetError(f"expected a picture {stem} ({', '.join(SUFFIXES)}) in JPEGImages, found none")
+    if not files[stem].is_file():
+        raise DatasetError("expected a file, found a folder, a pipe, or a link that leads nowhere")
     if files[stem].name != _printable(files[stem].name):
         raise DatasetError("expected a file name in UTF-8, found other bytes; rename the file")
     annotation = _annotation_path(root, stem)

@@ -16,6 +16,12 @@ from indexer.errors import DownloadError, WeightsError
 
 StateDict = Mapping[str, torch.Tensor]
 
+# What reading junk ends in: torch's unpickler takes each byte for an instruction, until one makes no sense.
+_UNREADABLE = (
+    OSError, RuntimeError, ValueError, EOFError, LookupError, TypeError, AttributeError, AssertionError,
+    pickle.UnpicklingError, SafetensorError,
+)  # fmt: skip
+
 
 def read_file(path: Path) -> StateDict:
     """A state dict from `.safetensors`, or from a file of `torch.save` (read without running any code in it).
@@ -29,15 +35,7 @@ def read_file(path: Path) -> StateDict:
         if path.suffix == ".safetensors":
             return load_file(path)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        OSError,
-        RuntimeError,
-        ValueError,
-        EOFError,
-        KeyError,
-        pickle.UnpicklingError,
-        SafetensorError,
-    ) as error:
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise WeightsError(
             f"expected a state dict in {path}, found a file that cannot be read ({reason})"

@@ -43,7 +43,9 @@ def similar(image_id: int) -> Response:
 def picture_file(image_id: int) -> Response:
     """The picture as it lies in the devkit."""
     found = engine().image(image_id)
-    return _cached(found.sha256, lambda: send_file(engine().picture_file(found), etag=False, conditional=False))
+    name = "".join(letter if letter.isprintable() else "_" for letter in found.filename)
+    path = engine().picture_file(found)
+    return _cached(found.sha256, lambda: send_file(path, download_name=name, etag=False, conditional=False))
 
 
 @api.get("/api/v1/images/<int:image_id>/thumbnail")

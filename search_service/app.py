@@ -39,8 +39,8 @@ def create_app(engine: SearchEngine | None = None) -> Flask:
     app.extensions["lookalike"] = engine or SearchEngine.open(Settings.from_environment())
     app.register_blueprint(api)
     app.register_blueprint(pages)
-    app.register_error_handler(RequestError, lambda error: _refuse(error.status, error.code, str(error)))
-    app.register_error_handler(ImageError, lambda error: _refuse(400, "invalid_image", str(error)))
+    app.register_error_handler(RequestError, lambda error: refuse(error.status, error.code, str(error)))
+    app.register_error_handler(ImageError, lambda error: refuse(400, "invalid_image", str(error)))
     app.register_error_handler(HTTPException, _refuse_http)
     app.after_request(_add_headers)
     app.context_processor(lambda: _page_context(app.extensions["lookalike"]))
@@ -50,12 +50,12 @@ def create_app(engine: SearchEngine | None = None) -> Flask:
 def _refuse_http(error: HTTPException) -> Response:
     """Flask's own refusals: unknown route, wrong method, too large; and what went wrong inside, as 500."""
     status = error.code or 500
-    words = {413: f"expected a request of at most {MAX_PICTURE_BYTES // 2**20} MiB, found a larger one"}
+    words = {413: f"expected a picture of at most {MAX_PICTURE_BYTES // 2**20} MiB, found a larger request"}
     code = {413: "too_large", 415: "unsupported_media_type"}.get(status, error.name.lower().replace(" ", "_"))
-    return _refuse(status, code, words.get(status) or error.description or error.name)
+    return refuse(status, code, words.get(status) or error.description or error.name)
 
 
-def _refuse(status: int, code: str, message: str) -> Response:
+def refuse(status: int, code: str, message: str) -> Response:
     """JSON for programs, a page for people."""
     if request.path == "/":
         return make_response(render_template("error.html", status=status, message=message), status)

@@ -119,7 +119,7 @@ class SearchEngine:
             RequestError: k out of range, picture too large, or no such image.
         """
         if not 1 <= k <= MAX_K:
-            raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {k}")
+            raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {k!s:.20}")
         timings = Timings()
         if isinstance(query, IndexedQuery):
             image = self.image(query.image_id)
@@ -143,7 +143,9 @@ class SearchEngine:
         """
         if not 0 <= image_id < len(self.collection):
             last = len(self.collection) - 1
-            raise RequestError(404, "unknown_image", f"expected an image id from 0 to {last}, found {image_id}")
+            raise RequestError(
+                404, "unknown_image", f"expected an image id from 0 to {last}, found {image_id!s:.20}"
+            )
         return self.collection.images([image_id])[0]
 
     def picture_file(self, image: IndexedImage) -> Path:

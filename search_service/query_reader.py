@@ -2,10 +2,12 @@
 
 import base64
 import binascii
+import json
 from contextlib import closing
 from typing import Any
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from search_service.engine import DEFAULT_K, IndexedQuery, Query, UploadedQuery
 from search_service.errors import RequestError
@@ -56,7 +58,7 @@ def _read_form(request: Request) -> tuple[Query, int]:
 
 
 def _read_json(request: Request) -> tuple[Query, int]:
-    body = request.get_json()
+    body = _parse_json(request)
     if not isinstance(body, dict):
         raise RequestError(400, "invalid_json", f"expected a JSON object, found {type(body).__name__}")
     unknown = sorted(set(body) - _JSON_FIELDS)
@@ -70,6 +72,17 @@ def _read_json(request: Request) -> tuple[Query, int]:
     return _read_picture(body[given[0]], given[0]), read_k(body.get("k"))
 
 
+def _parse_json(request: Request) -> Any:  # noqa: ANN401 - whatever a client sends
+    data = request.get_data()
+    if request.content_length is None and len(data) >= (request.max_content_length or 0):
+        raise RequestEntityTooLarge  # a body of chunks, which says its length nowhere, was cut off here
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        reason = "one nested too deeply" if isinstance(error, RecursionError) else f"none ({error})"
+        raise RequestError(400, "invalid_json", f"expected a JSON object, found {reason}") from error
+
+
 def _read_picture(value: Any, name: str) -> Query:  # noqa: ANN401 - whatever a client sends
     if name == "image_id":
         if not isinstance(value, int) or isinstance(value, bool):
@@ -78,6 +91,6 @@ def _read_picture(value: Any, name: str) -> Query:  # noqa: ANN401 - whatever a 
             )
         return IndexedQuery(value)
     try:
-        return UploadedQuery(base64.b64decode(value, validate=True))
-    except (binascii.Error, TypeError, ValueError) as error:
+        return UploadedQuery(base64.b64decode("".join(value.split()), validate=True))
+    except (binascii.Error, AttributeError, ValueError) as error:
         raise RequestError(400, "invalid_base64", f"expected image_base64 in base64, found {error}") from error

@@ -9,12 +9,15 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.http.errors import ParseException
 
 from indexer.errors import LookalikeError
-from search_service.app import create_app
+from search_service.app import create_app, refuse
 from search_service.engine import SearchEngine
 from search_service.errors import AddressError
 from search_service.settings import Settings
+
+_BROKEN_BODY = "expected a body as its headers describe it, found another; check its chunks"
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
@@ -33,10 +36,12 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
     def load(self) -> Flask:
         """Called by gunicorn in each worker."""
         try:
-            return self._open_app()
+            app = self._open_app()
         except (LookalikeError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
+        app.register_error_handler(ParseException, lambda _: refuse(400, "bad_request", _BROKEN_BODY))
+        return app
 
 
 def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
@@ -62,6 +67,8 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
 
 def _check_free(host: str, port: int) -> None:
     """Try to listen, for gunicorn itself would try for seconds and say so in many lines."""
+    if not host:
+        raise AddressError("expected an address to listen at, found none; 127.0.0.1 is this machine alone")
     try:
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass

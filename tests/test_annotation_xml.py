@@ -61,6 +61,8 @@ def test_an_annotation_without_objects_is_no_error() -> None:
     ("xml", "expected"),
     [
         (b"<annotation><object>", "expected an XML annotation"),
+        (b'<?xml version="1.0" encoding="shift_jis"?><annotation/>', "expected an XML annotation"),
+        (b'<?xml version="1.0" encoding="nonsense"?><annotation/>', "expected an XML annotation"),
         (one_object("<bndbox/>"), "expected a <name> in object 1"),
         (one_object("<name>car</name>"), r"expected a <bndbox> of four numbers in object 1 \(car\)"),
         (

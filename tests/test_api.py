@@ -2,6 +2,7 @@
 
 import base64
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from PIL import Image
 from werkzeug.datastructures import FileStorage
 from werkzeug.test import TestResponse, encode_multipart
 
-from search_service.engine import MAX_PICTURE_BYTES
+from indexer.build import build
+from indexer.build_settings import BuildRequest
+from search_service.app import create_app
+from search_service.engine import MAX_PICTURE_BYTES, SearchEngine
+from search_service.settings import Settings
 from tests.test_images import NOISE, black_png, encoded
 
 
@@ -82,6 +87,14 @@ def test_base64_upload_and_form_find_the_same(client: FlaskClient, devkit: Path)
     by_base64 = client.post("/api/v1/search", json={"image_base64": base64.b64encode(data).decode()}).get_json()
 
     assert by_base64["results"] == by_form
+
+
+def test_base64_may_come_in_lines(client: FlaskClient, devkit: Path) -> None:
+    lines = base64.encodebytes(indexed_file(devkit, 5)).decode()
+
+    body = client.post("/api/v1/search", json={"image_base64": lines}).get_json()
+
+    assert body["results"][0]["image_id"] == 5
 
 
 def test_similar_is_the_search_by_id(client: FlaskClient) -> None:
@@ -201,11 +214,14 @@ def test_a_body_that_asks_nothing_clear_is_refused(
     assert error_of(response)["code"] == code
 
 
-def test_broken_json_is_refused(client: FlaskClient) -> None:
-    response = client.post("/api/v1/search", data="{", content_type="application/json")
+@pytest.mark.parametrize(
+    "body", ["{", "", "\xff", "[" * 200_000, '{"a":' * 200_000, '{"k": ' + "9" * 10_000 + "}"]
+)
+def test_broken_json_is_refused(client: FlaskClient, body: str) -> None:
+    response = client.post("/api/v1/search", data=body, content_type="application/json")
 
     assert response.status_code == 400
-    assert error_of(response)["code"] == "bad_request"
+    assert error_of(response)["code"] == "invalid_json"
 
 
 @pytest.mark.parametrize("fields", [{}, {"k": "3"}, {"image": "text, no file"}])
@@ -238,6 +254,7 @@ def test_an_unknown_image_in_json_is_not_found(client: FlaskClient) -> None:
 
     assert response.status_code == 404
     assert error_of(response)["message"].startswith("expected an image id from 0 to 39")
+    assert len(error_of(response)["message"]) < 100
 
 
 def test_a_picture_whose_file_is_gone_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -248,6 +265,21 @@ def test_a_picture_whose_file_is_gone_says_so(client: FlaskClient, monkeypatch: 
 
     assert response.status_code == 404
     assert error_of(response)["code"] == "file_gone"
+
+
+def test_a_picture_of_any_file_name_can_be_had(
+    own_devkit: Path, tmp_path: Path, request_build: Callable[..., BuildRequest]
+) -> None:
+    odd = 'a\nb"c;ä.jpg'
+    (own_devkit / "JPEGImages/000001.jpg").rename(own_devkit / "JPEGImages" / odd)
+    build(request_build(tmp_path / "collection", voc_root=own_devkit))
+    app = create_app(SearchEngine.open(Settings(collection=tmp_path / "collection")))
+    image_id = len(app.extensions["lookalike"].collection) - 1
+
+    response = app.test_client().get(f"/api/v1/images/{image_id}/file", buffered=True)
+
+    assert response.status_code == 200
+    assert response.data == (own_devkit / "JPEGImages" / odd).read_bytes()
 
 
 def test_a_wrong_method_and_a_wrong_address_are_refused_in_json(client: FlaskClient) -> None:

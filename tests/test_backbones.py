@@ -131,6 +131,7 @@ def test_code_in_a_weights_file_is_not_run(tmp_path: Path, capsys: pytest.Captur
     [
         ("missing.pth", None, "expected a file of weights at .*missing.pth, found none"),
         ("text.pth", b"hello", "cannot be read"),
+        ("junk.pth", bytes(range(256)) * 20, "cannot be read"),
         ("text.safetensors", b"hello", "cannot be read"),
     ],
 )

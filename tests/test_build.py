@@ -135,6 +135,44 @@ def test_from_scratch_learns_the_reduction_anew(built: Path, own_devkit: Path, r
         assert collection.manifest.vector_dim == 10
 
 
+def test_from_scratch_keeps_what_is_not_said_as_it_was(built: Path, request_build: Request) -> None:
+    build(request_build(built, keep_maps=False, split="train"))
+    (generations(built)[-1] / "index.faiss").write_bytes(b"damage")
+
+    build(BuildRequest(collection=built, from_scratch=True, quiet=True))
+
+    with Collection.open(built) as collection:
+        assert collection.manifest.backbone.side == 64
+        assert collection.manifest.split == "train"
+        assert collection.maps is None
+
+
+def test_a_generation_whose_manifest_is_gone_leaves_the_settings_of_the_one_before(
+    built: Path, request_build: Request
+) -> None:
+    build(request_build(built, split="train"))
+    (generations(built)[-1] / "manifest.json").unlink()
+
+    build(BuildRequest(collection=built, from_scratch=True, quiet=True))
+
+    with Collection.open(built) as collection:
+        assert (collection.manifest.generation, collection.manifest.split) == (3, "all")
+
+
+def test_stray_files_beside_the_generations_are_no_generations(built: Path, request_build: Request) -> None:
+    (built / "generations" / "000098").touch()
+    (built / "generations" / "notes").mkdir()
+
+    assert build(request_build(built)).reused == 12
+
+
+def test_a_build_that_cannot_begin_makes_no_folder(tmp_path: Path, request_build: Request) -> None:
+    with pytest.raises(DatasetError):
+        build(request_build(tmp_path / "collection", voc_root=tmp_path / "nowhere"))
+
+    assert not (tmp_path / "collection").exists()
+
+
 @pytest.mark.parametrize("change", [{"side": 96}, {"reduce": False}])
 def test_another_kind_of_embedding_replaces_all_of_it(
     built: Path, request_build: Request, change: dict[str, object]

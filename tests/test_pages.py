@@ -73,7 +73,7 @@ def test_an_upload_answers_without_javascript_and_shows_itself(client: FlaskClie
     [
         (b"no picture", 400, "Expected a picture (JPEG"),
         (b"", 400, "Expected a picture"),
-        (b"\xff" * (23 * 2**20), 413, "Expected a request of at most 16 MiB"),
+        (b"\xff" * (23 * 2**20), 413, "Expected a picture of at most 16 MiB"),
     ],
 )
 def test_a_bad_upload_gets_a_page_that_says_why(client: FlaskClient, data: bytes, status: int, said: str) -> None:

@@ -1,5 +1,6 @@
 """The service under gunicorn, over a real socket."""
 
+import http.client
 import json
 import signal
 import socket
@@ -49,6 +50,21 @@ def test_many_clients_get_the_answers_of_their_own_questions(address: str) -> No
 
     with ThreadPoolExecutor(8) as clients:
         assert list(clients.map(ask, range(40))) == list(range(40))
+
+
+def test_a_body_of_broken_chunks_is_the_clients_error(address: str) -> None:
+    host, port = address.removeprefix("http://").split(":")
+    head = (
+        "POST /api/v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
+    )
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{head}\r\n\r\nzz\r\n{{}}\r\n".encode())
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        body = json.load(answer)
+
+    assert answer.status == 400
+    assert body["error"]["code"] == "bad_request"
 
 
 def test_a_port_in_use_ends_in_an_error(collection_path: Path) -> None:

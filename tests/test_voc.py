@@ -1,5 +1,6 @@
 """A devkit on disk: which pictures a split has, and what is said where it has none."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -83,11 +84,46 @@ def test_pictures_of_other_formats_count_and_other_files_do_not(own_devkit: Path
     assert len(names(voc.read_split(own_devkit, "all"))) == 12
 
 
-def test_two_pictures_of_one_name_are_refused(own_devkit: Path) -> None:
+def test_two_pictures_of_one_name_both_count_and_the_jpeg_owns_the_annotation(own_devkit: Path) -> None:
     shutil.copy(own_devkit / "JPEGImages/000000.jpg", own_devkit / "JPEGImages/000000.png")
 
-    with pytest.raises(DatasetError, match=r"found 000000\.jpg and 000000\.png"):
+    jpeg, png = voc.read_split(own_devkit).images[:2]
+
+    assert (jpeg.filename, png.filename) == ("000000.jpg", "000000.png")
+    assert jpeg.objects
+    assert not png.objects
+
+
+def test_what_is_no_regular_file_is_skipped(own_devkit: Path) -> None:
+    pictures = own_devkit / "JPEGImages"
+    os.mkfifo(pictures / "pipe.jpg")
+    (pictures / "folder.jpg").mkdir()
+    (pictures / "link.jpg").symlink_to(pictures / "nowhere.jpg")
+
+    read = voc.read_split(own_devkit)
+
+    assert [skipped.filename for skipped in read.skipped] == ["folder.jpg", "link.jpg", "pipe.jpg"]
+    assert len(read.images) == 12
+
+
+def test_a_list_of_junk_is_named(own_devkit: Path) -> None:
+    (own_devkit / "ImageSets/Main/val.txt").write_bytes(bytes(range(128, 256)))
+
+    with pytest.raises(DatasetError, match=r"expected names in .*val\.txt, one a line in UTF-8"):
         voc.read_split(own_devkit)
+
+
+@pytest.mark.parametrize("split", ["", "../Main/train", "."])
+def test_a_split_is_a_plain_name(own_devkit: Path, split: str) -> None:
+    with pytest.raises(DatasetError, match="splits there: train, trainval, val, all, unannotated"):
+        voc.read_split(own_devkit, split)
+
+
+def test_a_devkit_without_any_picture_says_so(tmp_path: Path) -> None:
+    (tmp_path / "JPEGImages").mkdir()
+
+    with pytest.raises(DatasetError, match=r"expected pictures in .*JPEGImages, found none; formats"):
+        voc.read_split(tmp_path)
 
 
 def test_a_listed_picture_that_is_missing_is_skipped_by_name(own_devkit: Path) -> None:
