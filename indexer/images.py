@@ -4,7 +4,6 @@ import io
 import struct
 import threading
 import warnings
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from indexer.allocator import give_back_freed_memory
 from indexer.errors import ImageError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
@@ -23,6 +23,7 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 # Pictures above this many pixels are decoded one at a time: a few at once could take all memory.
 _LARGE = 16_000_000
 _one_at_a_time = threading.Lock()
+_REDUCIBLE = ("L", "RGB", "RGBA", "CMYK")  # modes whose pixels can be averaged
 
 _ORIENTATION_TAG = 0x0112  # EXIF; 5 to 8 turn the picture by a quarter (CIPA DC-008, 4.6.5)
 
@@ -74,11 +75,12 @@ def decode(data: bytes, side: int | None = None) -> Picture:
         raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
     _check_size(*image.size)
     try:
-        width, height = _upright_size(image)
-        if side is not None:
-            image.draft("RGB", (side, side))
-        with _one_at_a_time if image.width * image.height > _LARGE else nullcontext():
-            return Picture(_to_rgb(ImageOps.exif_transpose(image)), width, height)
+        if image.width * image.height <= _LARGE:
+            return _decode_pixels(image, side)
+        with _one_at_a_time:
+            picture = _decode_pixels(image, side)
+            give_back_freed_memory()
+            return picture
     except _DECODE_ERRORS as error:
         raise ImageError(f"the picture is damaged or cut off ({error})") from error
 
@@ -98,6 +100,17 @@ def thumbnail(picture: Picture, side: int) -> bytes:
     buffer = io.BytesIO()
     small.save(buffer, format="JPEG", quality=85)
     return buffer.getvalue()
+
+
+def _decode_pixels(image: Image.Image, side: int | None) -> Picture:
+    """Decode an opened file, as small as `side` allows where it is large, without a copy of the whole of it."""
+    width, height = _upright_size(image)
+    if side is not None:
+        image.draft("RGB", (side, side))
+    ImageOps.exif_transpose(image, in_place=True)
+    if side is not None and image.width * image.height > _LARGE and image.mode in _REDUCIBLE:
+        image = image.reduce(max(1, min(image.size) // (2 * side)))
+    return Picture(_to_rgb(image), width, height)
 
 
 def _check_size(width: int, height: int) -> None:
@@ -120,7 +133,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _grey_to_8_bits(image: Image.Image) -> Image.Image:

@@ -98,6 +98,18 @@ def test_a_large_jpeg_may_be_decoded_small_and_keeps_its_size_on_record() -> Non
     assert 200 <= min(picture.pixels.size) < 1200
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])
+def test_a_large_picture_may_be_made_small_before_anything_else(mode: str) -> None:
+    image = Image.new("RGB", (5_000, 4_000), (200, 0, 0)).convert(mode)
+
+    picture = images.decode(encoded(image, compress_level=1), side=200)
+
+    assert (picture.width, picture.height) == (5_000, 4_000)
+    assert min(picture.pixels.size) >= 400
+    assert picture.pixels.width / picture.pixels.height == pytest.approx(1.25, abs=0.01)
+    assert picture.pixels.mode == "RGB"
+
+
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
