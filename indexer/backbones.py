@@ -128,9 +128,9 @@ def load_first_available(side: int | None = None) -> tuple[Backbone, str]:
 def _one_core_each() -> ThreadPoolExecutor:
     """Threads that run a picture each, on one core each.
 
-    Alone, they embed as many pictures a second as all cores do working on one picture after the other (43 to 45,
-    EfficientNet-Lite2 at 320 pixels on 2 cores). Beside two busy processes they embed 37, and those 6: threads that
-    share a picture wait for each other at every layer. A single picture is still best shared.
+    On an idle machine they embed as many pictures a second as all cores do that share one after the other (43 and
+    45, EfficientNet-Lite2 at 320 pixels on 2 cores); beside two busy processes 37, and those 6: threads that share
+    a picture wait for each other at every layer. A single picture is still best shared.
     """
     return ThreadPoolExecutor(os.cpu_count(), initializer=partial(torch.set_num_threads, 1))
 
