@@ -8,7 +8,7 @@ from http.client import HTTPException
 
 from indexer.errors import DownloadError
 
-TIMEOUT = 5.0  # seconds for the connection and its answer; looking up the name gets as long again
+TIMEOUT = 4.5  # seconds for the connection and its answer; looking up the name gets as long again
 
 
 def check_reachable(url: str) -> None:
@@ -21,7 +21,7 @@ def check_reachable(url: str) -> None:
     # Looking up a name cannot be given a time limit; a daemon thread can be left behind.
     threading.Thread(target=lambda: answers.put(_problem(url)), daemon=True).start()
     try:
-        problem = answers.get(timeout=2 * TIMEOUT - 1)
+        problem = answers.get(timeout=2 * TIMEOUT)
     except queue.Empty:
         problem = "no answer in time"
     if problem is not None:

@@ -1,7 +1,6 @@
 """Backbones: real loading paths, real networks, and weights that are refused where they do not fit."""
 
 import pickle
-import time
 from pathlib import Path
 
 import numpy as np
@@ -87,17 +86,14 @@ def test_the_weights_in_torchs_cache_are_taken(
 
 
 @pytest.mark.parametrize("name", ["IMAGENET1K_V2", "IMAGENET1K_V1"])
-def test_weights_that_cannot_be_had_end_within_ten_seconds_in_three_ways_out(
+def test_weights_that_cannot_be_had_end_in_three_ways_out(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing answers there
-    start = time.monotonic()
 
     with pytest.raises(WeightsError, match=r"three ways out: .* --weights FILE; .* --backbone efficientnet_lite2"):
         backbones.load("resnet50", name)
-
-    assert time.monotonic() - start < 10
 
 
 def test_auto_says_which_backbone_it_took_and_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
