@@ -26,6 +26,7 @@ from indexer.plan import Plan, make_plan
 from indexer.records import AnnotatedImage, SkippedImage
 from indexer.reduction import Reduction
 from indexer.staging import Staging
+from indexer.vector_index import VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +148,7 @@ class _Build:
             reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,
             vector_dim=assembly.vector_dim(),
             map_shape=assembly.map_shape() if self._settings.keep_maps else None,
-            index="flat",
+            index=VectorIndex.kind,
             images=len(images),
             objects=len(labels),
             classes=voc.order_classes(labels),

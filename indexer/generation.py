@@ -44,7 +44,7 @@ class GenerationWriter:
         """Name -> {"bytes", "sha256"} of what was written so far, for the manifest."""
         return {path.name: describe_file(path) for path in sorted(self._folder.iterdir())}
 
-    def publish(self, manifest: Manifest) -> Path:
+    def publish(self, manifest: Manifest) -> None:
         """Write the manifest, bring all bytes to the disk, move the folder in, and delete old generations."""
         manifest.save(self._folder)
         for path in self._folder.iterdir():
@@ -55,7 +55,6 @@ class GenerationWriter:
         self._folder.rename(published)
         sync(published.parent)
         prune(self._path)
-        return published
 
 
 def prune(path: Path) -> None:

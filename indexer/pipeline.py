@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from indexer import images
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
+from indexer.manifest import file_sha256
 
 _BATCHES_AHEAD = 2
 
@@ -57,8 +58,7 @@ def sha256_of_files(paths: Sequence[Path]) -> Iterator[str | OSError]:
 
 def _sha256(path: Path) -> str | OSError:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         return error
 

@@ -1,7 +1,6 @@
 """What a build has embedded so far, batch by batch on disk, so that a killed build loses one batch at most."""
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embedder import Embedding, RawEmbedding
+from indexer.generation import sync
 from indexer.reduction import Floats, Halves, Reduction
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
@@ -127,6 +127,5 @@ def _sha256s(path: Path) -> list[str]:
 
 def _settle(part: Path, path: Path) -> None:
     """Bring a finished file's bytes to the disk, then give it its name: it is there whole, or not at all."""
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
+    sync(part)
     part.rename(path)

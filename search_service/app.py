@@ -1,7 +1,5 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
-import logging
-
 from flask import Flask, Response, jsonify, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
@@ -23,8 +21,6 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
-logger = logging.getLogger(__name__)
 
 
 def create_app(engine: SearchEngine | None = None) -> Flask:
@@ -58,7 +54,7 @@ def _refuse_http(error: HTTPException) -> Response:
 def refuse(status: int, code: str, message: str) -> Response:
     """JSON for programs, a page for people."""
     if request.path == "/":
-        return make_response(render_template("error.html", status=status, message=message), status)
+        return make_response(render_template("error.html", message=message), status)
     return make_response(jsonify({"error": {"code": code, "message": message}}), status)
 
 

@@ -10,7 +10,7 @@ from indexer import images
 from search_service.api import engine
 from search_service.engine import MAX_K, Answer, IndexedQuery, UploadedQuery
 from search_service.errors import RequestError
-from search_service.payloads import image_json
+from search_service.payloads import image_json, match_json
 from search_service.query_reader import read_k, read_query
 
 pages = Blueprint("pages", __name__)
@@ -56,13 +56,12 @@ def _render_start() -> str:
 
 
 def _render_answer(answer: Answer, uploaded: bytes | None) -> str:
-    results = [{**image_json(match.image), "score": match.score} for match in answer.matches]
     return render_template(
         "answer.html",
         answer=answer,
         query=image_json(answer.image) if answer.image else None,
         uploaded=_data_url(uploaded) if uploaded else None,
-        results=results,
+        results=[match_json(match) for match in answer.matches],
         k=_page_k(),
     )
 

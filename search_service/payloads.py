@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from indexer.records import IndexedImage, ObjectLabel
-from search_service.engine import Answer
+from search_service.engine import Answer, Match
 
 
 def image_json(image: IndexedImage) -> dict[str, Any]:
@@ -20,6 +20,11 @@ def image_json(image: IndexedImage) -> dict[str, Any]:
         "image_url": f"{base}/file?v={version}",
         "thumbnail_url": f"{base}/thumbnail?v={version}",
     }
+
+
+def match_json(match: Match) -> dict[str, Any]:
+    """One result: its image, and its score."""
+    return {**image_json(match.image), "score": match.score}
 
 
 def object_json(label: ObjectLabel) -> dict[str, Any]:
@@ -38,6 +43,6 @@ def answer_json(answer: Answer) -> dict[str, Any]:
             "width": answer.width,
             "height": answer.height,
         },
-        "results": [{**image_json(match.image), "score": match.score} for match in answer.matches],
+        "results": [match_json(match) for match in answer.matches],
         "took_ms": {stage: round(value, 3) for stage, value in answer.timings.to_json().items()},
     }
