@@ -8,7 +8,7 @@ import numpy as np
 from indexer.collection import Collection
 from indexer.plan import Plan
 from indexer.records import AnnotatedImage, IndexedImage, SkippedImage
-from indexer.reduction import Floats, Halves
+from indexer.reduction import Floats, StageMaps
 from indexer.staging import Staging
 
 _CHUNK = 256  # maps copied at once
@@ -61,27 +61,30 @@ class Assembly:
             return self._published.manifest.vector_dim
         return len(next(iter(self._staged.values()))[0])
 
-    def map_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of a map, where maps are kept."""
-        if self._published is not None and self._published.maps is not None and self._kept:
-            shape = self._published.maps.shape[1:]
-        else:
-            shape = next(batch.maps.shape[1:] for batch in self._staging.batches() if batch.maps is not None)
-        return (shape[0], shape[1], shape[2])
+    def map_shapes(self) -> dict[str, tuple[int, int, int]]:
+        """Stage -> (channels, height, width), where maps are kept."""
+        if self._published is not None and self._kept:
+            return self._published.manifest.map_shapes
+        maps = next(self._staging.batches()).maps
+        return {stage: (one.shape[1], one.shape[2], one.shape[3]) for stage, one in maps.items()}
 
-    def fill_maps(self, maps: Halves) -> None:
+    def fill_maps(self, maps: StageMaps) -> None:
         """Write every map into (N, c, h, w) float16 on disk, a few at a time."""
-        held = None if self._published is None else self._published.maps
-        kept = [image.image_id for image in self.images if held is not None and image.sha256 in self._kept]
-        for start in range(0, len(kept), _CHUNK):
-            rows = kept[start : start + _CHUNK]
-            if held is not None:
-                maps[rows] = held[[self._kept[self.images[row].sha256].image_id for row in rows]]
+        self._fill_kept(maps)
         rows_of = _rows_by_sha256(image for image in self.images if image.sha256 not in self._kept)
         for batch in self._staging.batches():
-            if batch.maps is not None:
-                for sha256, one in zip(batch.sha256s, batch.maps, strict=True):
-                    maps[rows_of.get(sha256, [])] = one
+            for stage, staged in batch.maps.items():
+                for sha256, one in zip(batch.sha256s, staged, strict=True):
+                    maps[stage][rows_of.get(sha256, [])] = one
+
+    def _fill_kept(self, maps: StageMaps) -> None:
+        held = self._published.maps if self._published is not None else {}
+        kept = [image.image_id for image in self.images if image.sha256 in self._kept]
+        for start in range(0, len(kept), _CHUNK):
+            rows = kept[start : start + _CHUNK]
+            former = [self._kept[self.images[row].sha256].image_id for row in rows]
+            for stage, one in maps.items():
+                one[rows] = held[stage][former]
 
     def _size(self, sha256: str) -> tuple[int, int]:
         held = self._kept.get(sha256)

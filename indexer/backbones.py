@@ -19,6 +19,7 @@ from indexer import weights as weight_files
 from indexer.allocator import keep_freed_memory
 from indexer.errors import WeightsError
 from indexer.fingerprint import Preprocessing
+from indexer.reduction import STAGES
 from indexer.weights import StateDict
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -63,8 +64,8 @@ class Backbone:
             {key: tensor for key, tensor in state.items() if not key.startswith(ARCHITECTURES[name].classifier)}
         )
 
-    def activation_maps(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(N, side, side, 3) uint8 RGB -> (N, C, h, w) float32.
+    def activation_maps(self, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
+        """(N, side, side, 3) uint8 RGB -> stage -> (N, C, h, w) float32.
 
         Raises:
             WeightsError: the weights do not fit the network.
@@ -72,14 +73,15 @@ class Backbone:
         network = self._network
         if len(pixels) == 1:
             return self._forward(network, pixels)
-        return np.concatenate(list(_one_core_each().map(partial(self._forward, network), pixels[:, np.newaxis])))
+        alone = list(_one_core_each().map(partial(self._forward, network), pixels[:, np.newaxis]))
+        return {stage: np.concatenate([maps[stage] for maps in alone]) for stage in STAGES}
 
-    def _forward(self, network: nn.Module, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _forward(self, network: nn.Module, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
         """Pixels lie channels last, as PIL gives them; the network reads them in that order."""
         with torch.inference_mode():
             channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-            maps: torch.Tensor = network((channels_first - self._mean) / self._std)
-            return maps.contiguous().numpy()
+            maps: dict[str, torch.Tensor] = network((channels_first - self._mean) / self._std)
+            return {stage: maps[stage].contiguous().numpy() for stage in STAGES}
 
     @cached_property
     def _network(self) -> nn.Module:

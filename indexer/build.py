@@ -100,7 +100,7 @@ class _Build:
         same = (
             held.embedding_key == embedder.key
             and (held.reduction is not None) == settings.reduce
-            and (held.map_shape is not None or not settings.keep_maps)
+            and (bool(held.map_shapes) or not settings.keep_maps)
         )
         if not same:
             logger.warning("Backbone, reduction or maps differ from what is published: embedding everything anew")
@@ -147,7 +147,7 @@ class _Build:
             fingerprint=fingerprint(embedder.key, reduction),
             reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,
             vector_dim=assembly.vector_dim(),
-            map_shape=assembly.map_shape() if self._settings.keep_maps else None,
+            map_shapes=assembly.map_shapes() if self._settings.keep_maps else {},
             index=VectorIndex.kind,
             images=len(images),
             objects=len(labels),
@@ -175,8 +175,7 @@ class _Build:
         path = self._settings.collection
         writer = GenerationWriter(path, path / "building")
         writer.write_vectors(assembly.vectors(), reduction)
-        if manifest.map_shape:
-            assembly.fill_maps(writer.create_maps(manifest.images, manifest.map_shape))
+        assembly.fill_maps(writer.create_maps(manifest.images, manifest.map_shapes))
         writer.write_records(assembly.images, skipped)
         writer.publish(replace(manifest, files=writer.describe_files()))
 

@@ -124,5 +124,5 @@ def _settings_of(published: Manifest) -> dict[str, Any]:
         "weights": published.backbone.weights,
         "side": published.backbone.side,
         "reduce": published.reduction is not None,
-        "keep_maps": published.map_shape is not None,
+        "keep_maps": bool(published.map_shapes),
     }

@@ -15,15 +15,15 @@ from indexer.errors import CollectionError
 from indexer.fingerprint import fingerprint
 from indexer.manifest import Manifest, check_files
 from indexer.records import Hit, IndexedImage, SkippedImage
-from indexer.reduction import Floats, Halves, Reduction
+from indexer.reduction import Floats, Reduction, StageMaps
 from indexer.vector_index import VectorIndex
 
-INDEX_FILE, DATABASE_FILE, MAPS_FILE, REDUCTION_FILE = (
-    "index.faiss",
-    "metadata.sqlite",
-    "maps.npy",
-    "reduction.npz",
-)
+INDEX_FILE, DATABASE_FILE, REDUCTION_FILE = "index.faiss", "metadata.sqlite", "reduction.npz"
+
+
+def maps_file(stage: str) -> str:
+    """Name of the file of a stage's maps."""
+    return f"maps-{stage}.npy"
 
 
 def generations(path: Path) -> list[Path]:
@@ -49,8 +49,9 @@ class Collection:
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
         self._index = VectorIndex.load(folder / INDEX_FILE)
         self._database = Database(folder / DATABASE_FILE)
-        maps_file = folder / MAPS_FILE
-        self._maps: Halves | None = np.load(maps_file, mmap_mode="r") if self.manifest.map_shape else None
+        self._maps = {
+            stage: np.load(folder / maps_file(stage), mmap_mode="r") for stage in self.manifest.map_shapes
+        }
         self._check_agreement()
 
     @classmethod
@@ -107,8 +108,8 @@ class Collection:
         return self._index.vector(image_id)
 
     @property
-    def maps(self) -> Halves | None:
-        """All maps, (N, c, h, w) float16, read from disk as they are touched; None where they are not kept."""
+    def maps(self) -> StageMaps:
+        """All maps, read from disk as they are touched; empty where they are not kept."""
         return self._maps
 
     def nearest(self, vector: Floats, k: int, exclude: Sequence[int] = ()) -> list[Hit]:
@@ -122,18 +123,18 @@ class Collection:
             manifest.images,
             manifest.images,
             manifest.vector_dim,
-            manifest.map_shape,
+            {stage: (manifest.images, *shape) for stage, shape in manifest.map_shapes.items()},
             manifest.fingerprint,
         )
         found = (
             self._database.count(),
             len(self._index),
             self._index.dim,
-            None if self._maps is None else self._maps.shape[1:],
+            {stage: maps.shape for stage, maps in self._maps.items()},
             fingerprint(manifest.embedding_key, self.reduction),
         )
-        if found != expected or (self._maps is not None and len(self._maps) != manifest.images):
+        if found != expected:
             raise CollectionError(
-                f"the parts of {self.folder} do not agree: expected (images, rows, vector length, map shape, "
+                f"the parts of {self.folder} do not agree: expected (images, rows, vector length, map shapes, "
                 f"fingerprint) = {expected}, found {found}; build with --from-scratch"
             )

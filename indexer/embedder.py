@@ -12,23 +12,23 @@ from indexer.errors import CollectionError
 from indexer.fingerprint import embedding_key
 from indexer.images import Picture
 from indexer.manifest import Manifest
-from indexer.reduction import Floats, Halves, Reduction, to_half, unit_rows
+from indexer.reduction import Floats, Reduction, StageMaps, to_half, unit_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawEmbedding:
-    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` (N, C, h, w) float16 or None."""
+    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` as they come in float16."""
 
     pooled: Floats
-    maps: Halves | None
+    maps: StageMaps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
-    """N pictures: `vectors` (N, d) float32 unit rows, `maps` (N, c, h, w) float16 or None where not kept."""
+    """N pictures: `vectors` (N, d) float32 unit rows, `maps` reduced."""
 
     vectors: Floats
-    maps: Halves | None
+    maps: StageMaps
 
 
 class Embedder:
@@ -68,7 +68,8 @@ class Embedder:
     def embed_raw(self, pixels: Sequence[NDArray[np.uint8]], *, keep_maps: bool) -> RawEmbedding:
         """Embed what `pixels` gave for N pictures, up to the reduction."""
         maps = self.backbone.activation_maps(np.stack(pixels))
-        return RawEmbedding(pool(maps), to_half(maps) if keep_maps else None)
+        kept = {stage: to_half(one) for stage, one in maps.items()} if keep_maps else {}
+        return RawEmbedding(pool(maps["deep"]), kept)
 
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
@@ -88,5 +89,4 @@ def pool(maps: Floats) -> Floats:
 
 def reduce(raw: RawEmbedding, reduction: Reduction) -> Embedding:
     """Put raw embeddings through the collection's reduction."""
-    maps = None if raw.maps is None else reduction.reduce_maps(raw.maps)
-    return Embedding(reduction.reduce_vectors(raw.pooled), maps)
+    return Embedding(reduction.reduce_vectors(raw.pooled), reduction.reduce_maps(raw.maps))

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from indexer import collection, database
 from indexer.manifest import FILENAME, Manifest, describe_file
 from indexer.records import IndexedImage, SkippedImage
-from indexer.reduction import Floats, Halves, Reduction
+from indexer.reduction import Floats, Reduction, StageMaps
 from indexer.vector_index import VectorIndex
 
 KEPT = 2  # generations; readers of the last one but the newest finish in peace
@@ -30,11 +30,14 @@ class GenerationWriter:
         VectorIndex.build(vectors).save(self._folder / collection.INDEX_FILE)
         reduction.save(self._folder / collection.REDUCTION_FILE)
 
-    def create_maps(self, count: int, shape: tuple[int, int, int]) -> Halves:
-        """An array (count, *shape) float16 on disk, to be filled by the caller."""
-        file = self._folder / collection.MAPS_FILE
-        maps: Halves = np.lib.format.open_memmap(file, mode="w+", dtype=np.float16, shape=(count, *shape))
-        return maps
+    def create_maps(self, count: int, shapes: Mapping[str, tuple[int, int, int]]) -> StageMaps:
+        """Stage -> an array (count, *shape) float16 on disk, to be filled by the caller."""
+        return {
+            stage: np.lib.format.open_memmap(
+                self._folder / collection.maps_file(stage), mode="w+", dtype=np.float16, shape=(count, *shape)
+            )
+            for stage, shape in shapes.items()
+        }
 
     def write_records(self, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
         """Store what is known of the pictures."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from indexer.errors import CollectionError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILENAME = "manifest.json"
 
 
@@ -42,7 +42,7 @@ class Manifest:
         fingerprint: `embedder.fingerprint`.
         reduction: None where vectors are kept as they come.
         vector_dim: length of a vector.
-        map_shape: (channels, height, width), or None where maps are not kept.
+        map_shapes: stage -> (channels, height, width); empty where maps are not kept.
         index: kind of the vector index.
         images: number of pictures, and of rows of the index.
         objects: number of annotated objects.
@@ -61,7 +61,7 @@ class Manifest:
     fingerprint: str
     reduction: ReductionNote | None
     vector_dim: int
-    map_shape: tuple[int, int, int] | None
+    map_shapes: dict[str, tuple[int, int, int]]
     index: str
     images: int
     objects: int
@@ -103,13 +103,13 @@ class Manifest:
 
     @classmethod
     def _from_json(cls, content: dict[str, Any]) -> "Manifest":
-        reduction, shape = content["reduction"], content["map_shape"]
+        reduction = content["reduction"]
         return cls(
             **content
             | {
                 "backbone": BackboneNote(**content["backbone"]),
                 "reduction": ReductionNote(**reduction) if reduction else None,
-                "map_shape": tuple(shape) if shape else None,
+                "map_shapes": {stage: tuple(shape) for stage, shape in content["map_shapes"].items()},
                 "classes": tuple(content["classes"]),
             }
         )

@@ -1,5 +1,7 @@
 """The networks themselves, cut before their pooling; the only caller of torchvision's models and of timm.
 
+Each is cut in two: the fine stage ends at stride 16, the deep one, which goes on from there, at stride 32.
+
 Both libraries take seconds to import, so `backbones.py` imports this module only when there is a picture to embed
 or a published weight to find.
 """
@@ -11,6 +13,20 @@ import timm
 import torch
 from torch import nn
 from torchvision import models
+
+
+class CutNetwork(nn.Module):
+    """A network without its pooling and classifier, which gives what both of its stages see."""
+
+    def __init__(self, fine: nn.Module, deep: nn.Module) -> None:
+        super().__init__()
+        self.fine = fine
+        self.deep = deep
+
+    def forward(self, pixels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """(N, 3, H, W) -> stage -> (N, C, h, w)."""
+        fine = self.fine(pixels)
+        return {"deep": self.deep(fine), "fine": fine}
 
 
 def resnet50() -> nn.Module:
@@ -25,9 +41,13 @@ def resnet50_weights(name: str) -> tuple[str, Callable[[], dict[str, torch.Tenso
     return entry.url, lambda: entry.get_state_dict(progress=True, check_hash=True)
 
 
-def cut_resnet50(network: nn.Module) -> nn.Module:
-    """All but the average pooling and the classifier: (N, 3, 224, 224) -> (N, 2048, 7, 7)."""
-    return nn.Sequential(OrderedDict(list(network.named_children())[:-2]))
+def cut_resnet50(network: nn.Module) -> CutNetwork:
+    """All but the average pooling and the classifier.
+
+    (N, 3, 224, 224) -> deep (N, 2048, 7, 7), and fine (N, 1024, 14, 14), which `layer3` gives.
+    """
+    children = list(network.named_children())[:-2]
+    return CutNetwork(nn.Sequential(OrderedDict(children[:-1])), nn.Sequential(OrderedDict(children[-1:])))
 
 
 def efficientnet_lite2() -> nn.Module:
@@ -35,7 +55,11 @@ def efficientnet_lite2() -> nn.Module:
     return timm.create_model("tf_efficientnet_lite2", pretrained=False)
 
 
-def cut_efficientnet_lite2(network: nn.Module) -> nn.Module:
-    """What timm's `forward_features` runs: (N, 3, 320, 320) -> (N, 1280, 10, 10)."""
-    parts = ("conv_stem", "bn1", "blocks", "conv_head", "bn2")
-    return nn.Sequential(OrderedDict((part, network.get_submodule(part)) for part in parts))
+def cut_efficientnet_lite2(network: nn.Module) -> CutNetwork:
+    """What timm's `forward_features` runs.
+
+    (N, 3, 320, 320) -> deep (N, 1280, 10, 10), and fine (N, 120, 20, 20), which the fifth group of blocks gives.
+    """
+    parts = ["conv_stem", "bn1", *(f"blocks.{group}" for group in range(7)), "conv_head", "bn2"]
+    modules = [network.get_submodule(part) for part in parts]
+    return CutNetwork(nn.Sequential(*modules[:7]), nn.Sequential(*modules[7:]))

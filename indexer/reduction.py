@@ -2,15 +2,19 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+STAGES = ("deep", "fine")
+"""The stages of a backbone that maps are taken from: deep ones tell what it is, fine ones where it ends."""
+
 VECTOR_DIM = 256
-MAP_CHANNELS = 128
+MAP_CHANNELS: Mapping[str, int] = {"deep": 128, "fine": 32}
 MAX_PICTURES = 2_000  # that a reduction is learned from
 
 _LEAST_NORM = 1e-12  # below it a row counts as zero
@@ -18,6 +22,8 @@ _HALF_MAX = float(np.finfo(np.float16).max)
 
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
+StageMaps = Mapping[str, Halves]
+"""Stage -> (N, c, h, w) float16; empty where maps are not kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,40 +45,36 @@ class Projection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reduction:
-    """What vectors and map channels are projected with; None leaves them as they are.
+    """What vectors and map channels are projected with; what has no projection is left as it is.
 
     Attributes:
+        vector: of pooled maps.
+        channels: stage -> projection of its map's channels.
         pictures: number of pictures it was learned from.
     """
 
     vector: Projection | None = None
-    channel: Projection | None = None
+    channels: Mapping[str, Projection] = field(default_factory=dict)
     pictures: int = 0
 
     def reduce_vectors(self, pooled: Floats) -> Floats:
         """(N, C) float32 -> (N, k) float32, unit rows."""
         return unit_rows(self.vector.apply(pooled) if self.vector else pooled)
 
-    def reduce_maps(self, maps: Floats | Halves) -> Halves:
-        """(N, C, h, w) -> (N, k, h, w) float16."""
-        if self.channel is None:
-            return to_half(maps)
-        count, channels, height, width = maps.shape
-        cells = np.moveaxis(maps, 1, -1).reshape(-1, channels).astype(np.float32)
-        reduced = self.channel.apply(cells).reshape(count, height, width, -1)
-        return to_half(np.ascontiguousarray(np.moveaxis(reduced, -1, 1)))
+    def reduce_maps(self, maps: Mapping[str, Floats | Halves]) -> StageMaps:
+        """Stage -> (N, C, h, w) becomes stage -> (N, k, h, w) float16."""
+        return {stage: _project_cells(one, self.channels.get(stage)) for stage, one in maps.items()}
 
     def digest(self) -> str:
-        """SHA-256 over both projections."""
-        parts = [part.digest() if part else None for part in (self.vector, self.channel)]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        """SHA-256 over all projections."""
+        parts = {name: part.digest() for name, part in self._parts().items()}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def save(self, path: Path) -> None:
         """Write an `.npz` that `load` reads."""
         arrays: dict[str, NDArray[Any]] = {"pictures": np.array(self.pictures)}
-        for name, part in (("vector", self.vector), ("channel", self.channel)):
-            if part:
-                arrays |= {f"{name}_mean": part.mean, f"{name}_axes": part.axes}
+        for name, part in self._parts().items():
+            arrays |= {f"{name}_mean": part.mean, f"{name}_axes": part.axes}
         with path.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
 
@@ -80,11 +82,25 @@ class Reduction:
     def load(cls, path: Path) -> "Reduction":
         """Read what `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
-            vector, channel = (
-                Projection(file[f"{name}_mean"], file[f"{name}_axes"]) if f"{name}_mean" in file else None
-                for name in ("vector", "channel")
-            )
-            return cls(vector, channel, int(file["pictures"]))
+            parts = {
+                name: Projection(file[f"{name}_mean"], file[f"{name}_axes"])
+                for name in ("vector", *STAGES)
+                if f"{name}_mean" in file
+            }
+            return cls(parts.pop("vector", None), parts, int(file["pictures"]))
+
+    def _parts(self) -> dict[str, Projection]:
+        return {**({"vector": self.vector} if self.vector else {}), **self.channels}
+
+
+def _project_cells(maps: Floats | Halves, projection: Projection | None) -> Halves:
+    """(N, C, h, w) -> (N, k, h, w) float16, cell by cell."""
+    if projection is None:
+        return to_half(maps)
+    count, channels, height, width = maps.shape
+    cells = np.moveaxis(maps, 1, -1).reshape(-1, channels).astype(np.float32)
+    reduced = projection.apply(cells).reshape(count, height, width, -1)
+    return to_half(np.ascontiguousarray(np.moveaxis(reduced, -1, 1)))
 
 
 def unit_rows(rows: Floats) -> Floats:

@@ -5,13 +5,14 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.embedder import Embedding, RawEmbedding
 from indexer.generation import sync
-from indexer.reduction import Floats, Halves, Reduction
+from indexer.reduction import STAGES, Floats, Reduction, StageMaps
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
 _REDUCTION = "reduction"
@@ -25,13 +26,13 @@ class StagedBatch:
         sha256s: of their files.
         sizes: (N, 2) int32, width and height in pixels.
         rows: (N, d) float32 unit rows, before or after the reduction.
-        maps: (N, c, h, w) float16, or None.
+        maps: of each stage, before or after the reduction.
     """
 
     sha256s: tuple[str, ...]
     sizes: NDArray[np.int32]
     rows: Floats
-    maps: Halves | None
+    maps: StageMaps
 
     @classmethod
     def of(
@@ -106,9 +107,12 @@ class Staging:
     def _write(self, batch: StagedBatch, ending: str) -> None:
         path = self._path(batch, ending)
         part = path.with_suffix(".part")
-        arrays = {"sha256s": np.array(batch.sha256s), "sizes": batch.sizes, "rows": batch.rows}
-        if batch.maps is not None:
-            arrays["maps"] = batch.maps
+        arrays: dict[str, NDArray[Any]] = {
+            "sha256s": np.array(batch.sha256s),
+            "sizes": batch.sizes,
+            "rows": batch.rows,
+        }
+        arrays |= {f"maps_{stage}": maps for stage, maps in batch.maps.items()}
         with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         _settle(part, path)
@@ -116,7 +120,8 @@ class Staging:
 
 def _read(path: Path, *, with_maps: bool) -> StagedBatch:
     with np.load(path, allow_pickle=False) as file:
-        maps = file.get("maps") if with_maps else None
+        kept = [stage for stage in STAGES if with_maps and f"maps_{stage}" in file]
+        maps = {stage: file[f"maps_{stage}"] for stage in kept}
         return StagedBatch(tuple(map(str, file["sha256s"])), file["sizes"], file["rows"], maps)
 
 

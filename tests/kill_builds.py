@@ -41,7 +41,7 @@ def finish(child: int) -> bool:
 def contents(path: Path) -> tuple[object, ...]:
     """All that a collection holds; opening it checks its checksums and counts."""
     with Collection.open(path) as collection:
-        maps = None if collection.maps is None else np.asarray(collection.maps).tobytes()
+        maps = [np.asarray(one).tobytes() for one in collection.maps.values()]
         return (collection.all_images(), collection.vectors().tobytes(), maps, collection.manifest.fingerprint)
 
 

@@ -18,9 +18,11 @@ pixels = np.random.default_rng(0).integers(0, 256, (5, 224, 224, 3), dtype=np.ui
 def test_resnet50_is_cut_before_its_pooling(resnet50_weights: Path) -> None:
     maps = backbones.load("resnet50", str(resnet50_weights)).activation_maps(pixels)
 
-    assert maps.shape == (5, 2048, 7, 7)
-    assert maps.dtype == np.float32
-    assert np.isfinite(maps).all()
+    assert {stage: one.shape for stage, one in maps.items()} == {
+        "deep": (5, 2048, 7, 7),
+        "fine": (5, 1024, 14, 14),
+    }
+    assert all(one.dtype == np.float32 and np.isfinite(one).all() for one in maps.values())
 
 
 def test_the_cut_resnet50_gives_what_torchvision_pools(resnet50_weights: Path) -> None:
@@ -35,7 +37,7 @@ def test_the_cut_resnet50_gives_what_torchvision_pools(resnet50_weights: Path) -
         whole.eval()(normalised)
     maps = backbones.load("resnet50", str(resnet50_weights)).activation_maps(pixels[:1])
 
-    assert np.allclose(maps, pooled[0].numpy(), rtol=1e-3, atol=1e-3)
+    assert np.allclose(maps["deep"], pooled[0].numpy(), rtol=1e-3, atol=1e-3)
 
 
 def test_a_picture_is_embedded_alike_alone_and_in_company(resnet50_weights: Path) -> None:
@@ -45,7 +47,7 @@ def test_a_picture_is_embedded_alike_alone_and_in_company(resnet50_weights: Path
     together = backbone.activation_maps(small)
     alone = backbone.activation_maps(small[4:])
 
-    assert np.allclose(together[4], alone[0], rtol=1e-4, atol=1e-4)
+    assert all(np.allclose(together[stage][4], alone[stage][0], rtol=1e-4, atol=1e-4) for stage in together)
 
 
 def test_efficientnet_lite2_has_its_weights_without_any_download() -> None:
@@ -53,8 +55,11 @@ def test_efficientnet_lite2_has_its_weights_without_any_download() -> None:
 
     maps = backbone.activation_maps(np.zeros((1, 320, 320, 3), dtype=np.uint8))
 
-    assert maps.shape == (1, 1280, 10, 10)
-    assert maps.std() > 0
+    assert {stage: one.shape for stage, one in maps.items()} == {
+        "deep": (1, 1280, 10, 10),
+        "fine": (1, 120, 20, 20),
+    }
+    assert all(one.std() > 0 for one in maps.values())
 
 
 def test_a_state_dict_has_one_digest_in_either_format_and_without_its_classifier(
@@ -68,7 +73,8 @@ def test_a_state_dict_has_one_digest_in_either_format_and_without_its_classifier
     from_safetensors = backbones.load("resnet50", str(tmp_path / "resnet50.safetensors"))
 
     assert from_pth.weights_sha256 == from_safetensors.weights_sha256
-    assert np.array_equal(from_pth.activation_maps(pixels[:1]), from_safetensors.activation_maps(pixels[:1]))
+    one, other = from_pth.activation_maps(pixels[:1]), from_safetensors.activation_maps(pixels[:1])
+    assert np.array_equal(one["deep"], other["deep"])
 
 
 def test_the_weights_in_torchs_cache_are_taken(

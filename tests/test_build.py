@@ -30,7 +30,7 @@ def test_a_first_build_embeds_everything(own_devkit: Path, tmp_path: Path, reque
     assert (summary.images, summary.generation, summary.published) == (12, 1, True)
     with Collection.open(tmp_path / "collection") as collection:
         assert collection.manifest.vector_dim == 11
-        assert collection.manifest.map_shape == (47, 2, 2)
+        assert collection.manifest.map_shapes == {"deep": (47, 2, 2), "fine": (32, 4, 4)}
         assert np.allclose(np.linalg.norm(collection.vectors(), axis=1), 1, atol=1e-5)
 
 
@@ -44,9 +44,9 @@ def test_what_is_stored_is_what_the_embedder_says_of_each_picture(own_devkit: Pa
             embedding = embedder.embed([pixels], collection.reduction, keep_maps=True)
 
             assert float(embedding.vectors[0] @ collection.vector(image.image_id)) > 0.9999
-            assert collection.maps is not None
-            assert embedding.maps is not None
-            assert np.allclose(embedding.maps[0], collection.maps[image.image_id], atol=0.02)
+            for stage, maps in collection.maps.items():
+                spread = float(np.abs(maps).max())
+                assert np.allclose(embedding.maps[stage][0], maps[image.image_id], atol=0.01 * spread)
 
 
 def test_a_copy_under_another_name_is_embedded_once(
@@ -59,8 +59,7 @@ def test_a_copy_under_another_name_is_embedded_once(
     with Collection.open(tmp_path / "collection") as collection:
         assert len(collection) == 13
         assert np.array_equal(collection.vector(0), collection.vector(12))
-        assert collection.maps is not None
-        assert np.array_equal(collection.maps[0], collection.maps[12])
+        assert all(np.array_equal(maps[0], maps[12]) for maps in collection.maps.values())
 
 
 def test_a_build_that_cannot_begin_makes_no_folder(tmp_path: Path, request_build: Request) -> None:
@@ -77,7 +76,7 @@ def test_without_a_reduction_vectors_and_maps_stay_as_they_come(
 
     with Collection.open(tmp_path / "collection") as collection:
         assert collection.manifest.vector_dim == 2048
-        assert collection.manifest.map_shape == (2048, 2, 2)
+        assert collection.manifest.map_shapes["deep"] == (2048, 2, 2)
 
 
 def test_a_first_build_needs_a_devkit(tmp_path: Path, request_build: Request) -> None:

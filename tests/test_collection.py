@@ -29,8 +29,7 @@ def test_parts_agree_row_by_row(collection: Collection, devkit: Path) -> None:
 
     assert [image.image_id for image in images] == list(range(len(collection))) == list(range(40))
     assert [image.filename for image in images] == sorted(path.name for path in (devkit / "JPEGImages").iterdir())
-    assert collection.maps is not None
-    assert len(collection.maps) == 40
+    assert [len(maps) for maps in collection.maps.values()] == [40, 40]
     assert collection.manifest.splits == {"train": 27, "val": 13}
     assert collection.manifest.objects == sum(len(image.objects) for image in images)
     assert sum(collection.class_counts().values()) == collection.manifest.objects
@@ -49,7 +48,7 @@ def test_a_folder_without_a_collection_says_how_to_build_one(tmp_path: Path) -> 
         Collection.open(tmp_path)
 
 
-@pytest.mark.parametrize("file", ["index.faiss", "metadata.sqlite", "maps.npy", "reduction.npz"])
+@pytest.mark.parametrize("file", ["index.faiss", "metadata.sqlite", "maps-fine.npy", "reduction.npz"])
 def test_one_flipped_bit_in_any_file_is_noticed(copied: Path, file: str) -> None:
     content = bytearray((copied / file).read_bytes())
     content[len(content) // 2] ^= 1
@@ -61,7 +60,7 @@ def test_one_flipped_bit_in_any_file_is_noticed(copied: Path, file: str) -> None
         Collection(copied)
 
 
-@pytest.mark.parametrize("file", ["index.faiss", "metadata.sqlite", "maps.npy", "reduction.npz"])
+@pytest.mark.parametrize("file", ["index.faiss", "metadata.sqlite", "maps-fine.npy", "reduction.npz"])
 def test_a_missing_file_is_named(copied: Path, file: str) -> None:
     (copied / file).unlink()
 
@@ -74,11 +73,11 @@ def test_a_missing_file_is_named(copied: Path, file: str) -> None:
     [
         (lambda _: "", "expected a manifest"),
         (
-            lambda text: text.replace('"format_version": 1', '"format_version": 99'),
-            "format version 1 in .*, found 99",
+            lambda text: text.replace('"format_version": 2', '"format_version": 99'),
+            "format version 2 in .*, found 99",
         ),
         (lambda text: text.replace('"images": 40', '"images": 41'), "was changed after it was written"),
-        (lambda _: "[1]", "expected format version 1"),
+        (lambda _: "[1]", "expected format version 2"),
     ],
     ids=["empty", "newer", "edited", "other JSON"],
 )
@@ -92,7 +91,7 @@ def test_a_manifest_that_is_not_as_it_was_written_is_refused(copied: Path, chang
 
 
 def test_parts_of_different_collections_do_not_agree(copied: Path) -> None:
-    other = Reduction(None, None, 3)
+    other = Reduction(None, {}, 3)
     other.save(copied / "reduction.npz")
     manifest = Manifest.load(copied)
     size = (copied / "reduction.npz").stat().st_size
@@ -120,5 +119,5 @@ def test_the_manifest_is_json_that_others_can_read(copied: Path) -> None:
     content = json.loads((copied / "manifest.json").read_text())
 
     assert content["backbone"]["name"] == "resnet50"
-    assert content["map_shape"][1:] == [2, 2]
-    assert np.load(copied / "maps.npy", mmap_mode="r").shape[0] == content["images"]
+    assert content["map_shapes"]["deep"][1:] == [2, 2]
+    assert np.load(copied / "maps-deep.npy", mmap_mode="r").shape[0] == content["images"]

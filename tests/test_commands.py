@@ -71,6 +71,7 @@ def test_inspect_lists_the_facts(collection_path: Path) -> None:
     assert facts["splits"] == {"train": 27, "val": 13}
     assert facts["backbone"] == "resnet50"
     assert facts["map_shape"] == [128, 2, 2]
+    assert facts["fine_map_shape"] == [32, 4, 4]
     assert facts["index"] == "flat"
     assert sum(facts["classes"].values()) == facts["objects"]
     assert facts["bytes"] > 40 * facts["vector_dim"] * 4

@@ -21,4 +21,4 @@ def test_kills_lose_nothing(devkit: Path, resnet50_weights: Path, tmp_path: Path
     )
 
     assert killer.returncode == 0, killer.stderr
-    assert int(killer.stdout) >= KILLS // 2, "most kills should meet a build that is still running"
+    assert int(killer.stdout) >= KILLS // 4, "many kills should meet a build that is still running"

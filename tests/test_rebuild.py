@@ -96,7 +96,7 @@ def test_from_scratch_keeps_what_is_not_said_as_it_was(built: Path, request_buil
     with Collection.open(built) as collection:
         assert collection.manifest.backbone.side == 64
         assert collection.manifest.split == "train"
-        assert collection.maps is None
+        assert collection.maps == {}
 
 
 def test_a_generation_whose_manifest_is_gone_leaves_the_settings_of_the_one_before(
@@ -135,13 +135,13 @@ def test_another_kind_of_embedding_replaces_all_of_it(
 def test_maps_can_be_left_out_and_later_rebuilt(built: Path, request_build: Request) -> None:
     without = build(request_build(built, keep_maps=False))
     with Collection.open(built) as collection:
-        assert collection.maps is None
+        assert collection.maps == {}
     again = build(request_build(built, keep_maps=True))
 
     assert without.reused == 12
     assert again.embedded == 12
     with Collection.open(built) as collection:
-        assert collection.maps is not None
+        assert set(collection.maps) == {"deep", "fine"}
 
 
 def test_a_later_build_needs_no_more_than_the_collection(built: Path, own_devkit: Path) -> None:

@@ -18,7 +18,7 @@ def random_floats(seed: int, *shape: int) -> Floats:
 
 
 def test_vectors_become_unit_rows_of_fewer_numbers() -> None:
-    reduction = learn(random_floats(0, 400, 600), None)
+    reduction = learn(random_floats(0, 400, 600), {})
 
     reduced = reduction.reduce_vectors(random_floats(1, 9, 600))
 
@@ -30,33 +30,36 @@ def test_vectors_become_unit_rows_of_fewer_numbers() -> None:
 def test_the_axes_are_those_of_greatest_variance() -> None:
     rows = random_floats(0, 300, 8) * np.array([9, 1, 5, 0.1, 3, 0.2, 0.1, 0.1], dtype=np.float32)
 
-    axes = learn(rows, None).vector.axes  # type: ignore[union-attr]
+    axes = learn(rows, {}).vector.axes  # type: ignore[union-attr]
 
     assert np.abs(axes[:3]).argmax(axis=1).tolist() == [0, 2, 4]
 
 
 def test_fewer_pictures_than_components_give_fewer_components() -> None:
-    assert learn(random_floats(0, 12, 600), None).reduce_vectors(random_floats(1, 2, 600)).shape == (2, 11)
+    assert learn(random_floats(0, 12, 600), {}).reduce_vectors(random_floats(1, 2, 600)).shape == (2, 11)
 
 
 def test_one_picture_teaches_nothing() -> None:
-    reduction = learn(random_floats(0, 1, 60), random_floats(0, 4, 60))
+    reduction = learn(random_floats(0, 1, 60), {"deep": random_floats(0, 4, 60)})
 
     assert reduction.vector is None
     assert reduction.pictures == 1
 
 
 def test_map_channels_are_reduced_cell_by_cell() -> None:
-    maps = np.abs(random_floats(0, 30, 200, 3, 4))
-    reduction = learn(pool(maps), sample_cells(maps))
+    maps = {"deep": np.abs(random_floats(0, 30, 200, 3, 4)), "fine": random_floats(1, 30, 90, 6, 8)}
+    cells = {stage: sample_cells(one) for stage, one in maps.items()}
+    reduction = learn(pool(maps["deep"]), cells)
 
     reduced = reduction.reduce_maps(maps)
 
-    assert reduced.shape == (30, 128, 3, 4)
-    assert reduced.dtype == np.float16
-    assert reduction.channel is not None
-    cell = reduction.channel.apply(maps[7, :, 2, 1][np.newaxis])[0]
-    assert np.allclose(reduced[7, :, 2, 1], cell, atol=0.01)
+    assert {stage: one.shape for stage, one in reduced.items()} == {
+        "deep": (30, 128, 3, 4),
+        "fine": (30, 32, 6, 8),
+    }
+    assert reduced["deep"].dtype == np.float16
+    cell = reduction.channels["deep"].apply(maps["deep"][7, :, 2, 1][np.newaxis])[0]
+    assert np.allclose(reduced["deep"][7, :, 2, 1], cell, atol=0.01)
 
 
 def test_cells_are_sampled_from_every_picture_over_all_of_its_map() -> None:
@@ -72,11 +75,11 @@ def test_without_a_reduction_only_the_length_changes() -> None:
     rows, maps = random_floats(0, 5, 7), random_floats(1, 5, 7, 2, 2)
 
     assert np.allclose(Reduction().reduce_vectors(rows), unit_rows(rows))
-    assert np.allclose(Reduction().reduce_maps(maps), maps, atol=0.01)
+    assert np.allclose(Reduction().reduce_maps({"deep": maps})["deep"], maps, atol=0.01)
 
 
-@pytest.mark.parametrize("cells", [None, random_floats(2, 50, 40)])
-def test_what_is_saved_comes_back_with_the_same_digest(tmp_path: Path, cells: Floats | None) -> None:
+@pytest.mark.parametrize("cells", [{}, {"deep": random_floats(2, 50, 40), "fine": random_floats(3, 50, 30)}])
+def test_what_is_saved_comes_back_with_the_same_digest(tmp_path: Path, cells: dict[str, Floats]) -> None:
     reduction = learn(random_floats(0, 20, 40), cells)
     reduction.save(tmp_path / "reduction.npz")
 
@@ -91,7 +94,7 @@ def test_what_is_saved_comes_back_with_the_same_digest(tmp_path: Path, cells: Fl
 def test_the_digest_tells_reductions_apart() -> None:
     rows = random_floats(0, 20, 40)
 
-    digests = {learn(rows, None).digest(), learn(rows, rows).digest(), learn(rows[:19], None).digest()}
+    digests = {learn(rows, {}).digest(), learn(rows, {"deep": rows}).digest(), learn(rows[:19], {}).digest()}
 
     assert len(digests | {Reduction().digest()}) == 4
 
