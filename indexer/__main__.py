@@ -103,13 +103,18 @@ def inspect(collection: Path, *, as_json: bool) -> None:
 @click.option("--gallery", default="train", show_default=True, help="Split whose images are searched in.")
 @json_option
 def evaluate(collection: Path, queries: str, gallery: str, *, as_json: bool) -> None:
-    """Measure how much of what a search finds is of the query's kind, beside chance."""
+    """Measure how much of what a search finds is of the query's kind, beside chance, in each mode there is."""
     from indexer.collection import Collection
     from indexer.evaluate import evaluate as run_evaluation
+    from indexer.semantic_index import SemanticIndex
 
     with Collection.open(collection) as opened:
-        report = run_evaluation(opened, queries, gallery)
-    click.echo(json.dumps(_report_json(report)) if as_json else _report_text(report))
+        visual = run_evaluation(opened, queries, gallery)
+        index = SemanticIndex.load(opened)
+        semantic = run_evaluation(opened, queries, gallery, index.vectors) if index else None
+    click.echo(
+        json.dumps(_reports_json(visual, semantic)) if as_json else _reports_text(visual=visual, semantic=semantic)
+    )
 
 
 def _summary_json(summary: "BuildSummary") -> dict[str, Any]:
@@ -136,12 +141,21 @@ def _short(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _reports_json(visual: "RetrievalReport", semantic: "RetrievalReport | None") -> dict[str, Any]:
+    """The visual mode at the top, as it is always there."""
+    return {**_report_json(visual), "semantic": _report_json(semantic) if semantic else None}
+
+
+def _reports_text(**reports: "RetrievalReport | None") -> str:
+    return "\n\n".join(_report_text(mode, report) for mode, report in reports.items() if report)
+
+
 def _report_json(report: "RetrievalReport") -> dict[str, Any]:
     return {"main_class": report.main_class.to_json(), "shares_class": report.shares_class.to_json()}
 
 
-def _report_text(report: "RetrievalReport") -> str:
-    parts = [("same main class", report.main_class), ("shares a class", report.shares_class)]
+def _report_text(mode: str, report: "RetrievalReport") -> str:
+    parts = [(f"{mode}, same main class", report.main_class), (f"{mode}, shares a class", report.shares_class)]
     return "\n\n".join(_relevance_text(title, part) for title, part in parts)
 
 

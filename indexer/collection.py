@@ -69,6 +69,11 @@ class Collection:
             )
         return cls(published[-1])
 
+    @property
+    def path(self) -> Path:
+        """The collection's folder, in which the generation's lies."""
+        return self.folder.parents[1]
+
     def close(self) -> None:
         """Give its files back."""
         self._database.close()

@@ -61,21 +61,38 @@ class RetrievalReport:
     shares_class: RelevanceReport
 
 
-def evaluate(collection: Collection, queries: str, gallery: str) -> RetrievalReport:
+def evaluate(collection: Collection, queries: str, gallery: str, vectors: Floats | None = None) -> RetrievalReport:
     """Rank the gallery split for each image of the query split, by score, and judge the rankings.
+
+    Args:
+        collection: whose images are searched.
+        queries: split to search with.
+        gallery: split to search in; may be the same.
+        vectors: (N, d) unit rows to rank by, row = image id; the collection's own by default.
 
     Raises:
         DatasetError: a split has no annotated images, or no query has anything relevant in the gallery.
     """
     images = [image for image in collection.all_images() if image.objects]
     asked, ranked = _of_split(images, queries), _of_split(images, gallery)
+    rows = collection.vectors() if vectors is None else vectors
+    return judge_rankings(asked, rows[_ids(asked)], ranked, rows[_ids(ranked)])
+
+
+def judge_rankings(
+    asked: Sequence[IndexedImage], queries: Floats, ranked: Sequence[IndexedImage], gallery: Floats
+) -> RetrievalReport:
+    """Rank annotated images by the scores of their vectors, (Q, d) against (G, d), and judge the rankings.
+
+    Raises:
+        DatasetError: no query has anything relevant in the gallery.
+    """
     relevance = {
         "main_class": _main_class_relevance(asked, ranked),
         "shares_class": _shared_class_relevance(asked, ranked),
     }
     same = np.array([[query.image_id == image.image_id for image in ranked] for query in asked])
-    vectors = collection.vectors()
-    order = rank(vectors[_ids(asked)], vectors[_ids(ranked)])
+    order = rank(queries, gallery)
     mains = [query.main_object.class_name for query in asked if query.main_object]
     reports = {name: _judge(relevant, same, order, mains) for name, relevant in relevance.items()}
     return RetrievalReport(main_class=reports["main_class"], shares_class=reports["shares_class"])

@@ -73,7 +73,7 @@ class Manifest:
     def save(self, folder: Path) -> None:
         """Write it into a generation's folder."""
         content = asdict(self)
-        envelope = {"format_version": FORMAT_VERSION, "sha256": _digest(content), **content}
+        envelope = {"format_version": FORMAT_VERSION, "sha256": content_sha256(content), **content}
         (folder / FILENAME).write_text(json.dumps(envelope, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
@@ -95,7 +95,7 @@ class Manifest:
             raise CollectionError(
                 f"expected format version {FORMAT_VERSION} in {path}, found {version}; build with --from-scratch"
             )
-        if content.pop("sha256", None) != _digest(content) or set(content) != {
+        if content.pop("sha256", None) != content_sha256(content) or set(content) != {
             field.name for field in fields(cls)
         }:
             raise CollectionError(f"{path} was changed after it was written; build with --from-scratch")
@@ -143,5 +143,6 @@ def check_files(folder: Path, files: dict[str, dict[str, Any]]) -> None:
             )
 
 
-def _digest(content: dict[str, Any]) -> str:
+def content_sha256(content: dict[str, Any]) -> str:
+    """64 hexadecimal digits, of what can be JSON."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

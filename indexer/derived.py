@@ -1,0 +1,53 @@
+"""What was worked out from a generation after it was published: beside it, as it never changes itself.
+
+Layout: `derived/000001/NAME.npz`. Each file appears whole by one rename; its arrays carry checksums of their own.
+"""
+
+import shutil
+import zipfile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.collection import Collection, generations
+from indexer.errors import CollectionError
+from indexer.generation import sync
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def save(collection: Collection, name: str, arrays: Arrays) -> None:
+    """Store arrays, and delete what was worked out from generations that are gone."""
+    folder = collection.path / "derived" / collection.folder.name
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f"{name}.part"
+    try:
+        with part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)
+        sync(part)
+        part.rename(folder / f"{name}.npz")
+    finally:
+        part.unlink(missing_ok=True)
+    kept = {path.name for path in generations(collection.path)}
+    for former in folder.parent.iterdir():
+        if former.name not in kept:
+            shutil.rmtree(former)
+
+
+def load(collection: Collection, name: str) -> Arrays | None:
+    """What `save` stored for this very generation; None where it did not.
+
+    Raises:
+        CollectionError: it is damaged.
+    """
+    path = collection.path / "derived" / collection.folder.name / f"{name}.npz"
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise CollectionError(
+            f"{path} is damaged: expected arrays, found what cannot be read; delete that file and run again"
+        ) from error

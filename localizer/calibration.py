@@ -1,0 +1,142 @@
+"""Making probabilities and predicted IoUs mean what they say, by pictures that were not trained on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_expit, log_softmax
+from torch import Tensor
+
+from localizer.boxes import iou
+from localizer.examples import Examples
+from localizer.finding import FoundObjects
+from localizer.objects import Objects
+from localizer.predicting import Answers
+from localizer.scoring import HALF
+
+_LIKELY = 0.05  # score from which a detection tells anything
+_EDGE = 1e-6  # what scores are kept away from 0 and 1, where logits have no end
+_TRUST = 0.01  # in the uncalibrated head: keeps a handful of pictures from bending it far
+
+Doubles = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Corrections of a head's answers.
+
+    Attributes:
+        temperature: what class logits are divided by (Guo et al., "On Calibration of Modern Neural Networks",
+            ICML 2017).
+        iou_slope: what IoU logits are multiplied with.
+        iou_offset: what is added to them then (Platt scaling).
+    """
+
+    temperature: float = 1.0
+    iou_slope: float = 1.0
+    iou_offset: float = 0.0
+
+    def probabilities(self, class_logits: Tensor) -> Tensor:
+        """(N, classes), rows that sum to 1."""
+        return (class_logits / self.temperature).softmax(-1)
+
+    def expected_iou(self, iou_logits: Tensor) -> Tensor:
+        """(N,) in (0, 1)."""
+        return torch.sigmoid(iou_logits * self.iou_slope + self.iou_offset)
+
+
+def calibrate(answers: Answers, held: Examples) -> Calibration:
+    """The corrections under which the answers to examples held aside are likeliest."""
+    temperature = _fit_temperature(answers.class_logits.double().numpy(), held.class_ids.numpy())
+    overlaps = iou(answers.boxes, held.boxes).double().numpy()
+    slope, offset = fit_logistic(answers.iou_logits.double().numpy(), overlaps)
+    return Calibration(temperature, slope, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionCalibration:
+    """What a detection's score means: two lines, each from the score's logit to another logit.
+
+    Attributes:
+        probability: slope and offset for the probability that an object of its class is there (IoU >= 0.5).
+        iou: slope and offset for the IoU with the best object of its class.
+    """
+
+    probability: tuple[float, float] = (1.0, 0.0)
+    iou: tuple[float, float] = (1.0, 0.0)
+
+    def probabilities(self, scores: Tensor) -> Tensor:
+        """(D,) in (0, 1)."""
+        return _along(self.probability, scores)
+
+    def expected_iou(self, scores: Tensor) -> Tensor:
+        """(D,) in (0, 1)."""
+        return _along(self.iou, scores)
+
+
+def calibrate_detections(found: Sequence[FoundObjects], held: Examples) -> DetectionCalibration:
+    """The lines under which what was found in examples held aside is likeliest."""
+    scores = torch.cat([one.scores for one in found])
+    overlaps = torch.cat([best_overlaps(one, held.objects, row) for row, one in enumerate(found)]).double().numpy()
+    likely = (scores >= _LIKELY).numpy()
+    if not likely.any():
+        return DetectionCalibration()
+    logits = torch.logit(scores, eps=_EDGE).double().numpy()[likely]
+    hits = (overlaps[likely] >= HALF).astype(np.float64)
+    return DetectionCalibration(fit_logistic(logits, hits), fit_logistic(logits, overlaps[likely]))
+
+
+def best_overlaps(found: FoundObjects, objects: Objects, row: int) -> Tensor:
+    """(D,): IoU of each detection in picture `row` with the best object of its class; 0 where there is none."""
+    shares = iou(found.boxes[:, None], objects.boxes[row][None])
+    fits = (found.class_ids[:, None] == objects.class_ids[row]) & objects.real[row]
+    return (shares * fits).amax(1)
+
+
+def _along(line: tuple[float, float], scores: Tensor) -> Tensor:
+    return torch.sigmoid(line[0] * torch.logit(scores, eps=_EDGE) + line[1])
+
+
+def fit_logistic(logits: Doubles, targets: Doubles) -> tuple[float, float]:
+    """Slope and offset under which logits (N,) best say targets (N,) in [0, 1], by cross-entropy."""
+
+    def surprise(line: Doubles) -> float:
+        moved = line[0] * logits + line[1]
+        entropy = -(targets * log_expit(moved) + (1 - targets) * log_expit(-moved)).mean()
+        return float(entropy + _TRUST * ((line[0] - 1) ** 2 + line[1] ** 2))
+
+    slope, offset = minimize(surprise, np.array([1.0, 0.0])).x
+    return float(slope), float(offset)
+
+
+def expected_calibration_error(said: Doubles, came: Doubles, bins: int = 10) -> float:
+    """Mean distance between what was said and what came about, over bins of equal width, weighted by their size.
+
+    Args:
+        said: (N,) probabilities or predicted IoUs, in [0, 1].
+        came: (N,) 0 or 1, or actual IoUs, in [0, 1].
+        bins: of [0, 1].
+    """
+    return float(
+        sum(count * abs(mean_said - mean_came) for mean_said, mean_came, count in reliability(said, came, bins))
+    ) / len(said)
+
+
+def reliability(said: Doubles, came: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:
+    """For each bin that is not empty: mean of what was said, mean of what came about, how many."""
+    place = np.clip((said * bins).astype(int), 0, bins - 1)
+    filled = [place == number for number in sorted(set(place.tolist()))]
+    return [(float(said[chosen].mean()), float(came[chosen].mean()), int(chosen.sum())) for chosen in filled]
+
+
+def _fit_temperature(class_logits: Doubles, class_ids: NDArray[np.int64]) -> float:
+    rows = np.arange(len(class_ids))
+
+    def surprise(log_temperature: Doubles) -> float:
+        logs = log_softmax(class_logits / np.exp(log_temperature[0]), axis=1)
+        return float(-logs[rows, class_ids].mean() + _TRUST * log_temperature[0] ** 2)
+
+    return float(np.exp(minimize(surprise, np.array([0.0])).x[0]))

@@ -1,0 +1,51 @@
+"""The tenth of a split that choices are made on, drawn so that no near-duplicate stands on both sides."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+from localizer.errors import TrainingError
+from localizer.examples import Examples
+
+PARTS = 10
+NEAR = 0.9  # score from which two pictures count as near-duplicates
+_ROWS_AT_ONCE = 1_024
+
+
+def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
+    """The examples to learn from, and about a tenth of them held aside; classes spread evenly.
+
+    Raises:
+        TrainingError: the examples are too few, or so alike, that none could be held aside.
+    """
+    groups = near_duplicates(examples.vectors)
+    parts = min(PARTS, len(set(groups.tolist())))
+    if parts < 2:  # noqa: PLR2004 - one side to learn from, one to judge by
+        raise TrainingError(
+            f"expected pictures that differ, found {len(examples)} that are near-duplicates of each other; "
+            "train on a larger split"
+        )
+    splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+    learned, held = next(splitter.split(groups, _strata(examples.class_ids.numpy(), parts), groups))
+    return examples.take(learned), examples.take(held)
+
+
+def _strata(class_ids: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
+    """The class ids, with those too rare to be spread over the parts counted to the commonest."""
+    numbers, counts = np.unique(class_ids, return_counts=True)
+    rare = numbers[counts < parts]
+    return np.where(np.isin(class_ids, rare), numbers[counts.argmax()], class_ids)
+
+
+def near_duplicates(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """(N, d) unit rows -> (N,) number of the group that each belongs to: chains of scores of at least `NEAR`."""
+    close = np.concatenate(
+        [
+            np.argwhere(vectors[start : start + _ROWS_AT_ONCE] @ vectors.T >= NEAR) + np.array([start, 0])
+            for start in range(0, len(vectors), _ROWS_AT_ONCE)
+        ]
+    )
+    links = coo_array((np.ones(len(close), dtype=np.bool_), (close[:, 0], close[:, 1])), shape=(len(vectors),) * 2)
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

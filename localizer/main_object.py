@@ -1,0 +1,100 @@
+"""A trained two-output head, calibrated: the main object of a picture, and the classes in it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from localizer.boxes import pixel_box
+from localizer.calibration import Calibration
+from localizer.checkpoint import StoredHead
+from localizer.examples import Inputs
+from localizer.head import Head, HeadShape
+from localizer.predicting import ask
+from localizer.records import Candidate, Prediction
+
+CANDIDATES = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MainObjects:
+    """What is said of the main objects of N pictures.
+
+    Attributes:
+        probabilities: (N, classes) float32, rows that sum to 1.
+        boxes: (N, 4) float32 unit boxes.
+        expected_iou: (N,) float32 in [0, 1].
+    """
+
+    probabilities: Tensor
+    boxes: Tensor
+    expected_iou: Tensor
+
+
+class MainObjectFinder:
+    """Answers which class a picture's main object is of, and where it is.
+
+    Attributes:
+        stored: the head as it lies on disk.
+        classes: in the order of the head's outputs.
+        needs: names of the inputs that it has to be given.
+        semantic_weight: what presence counts beside a vector.
+    """
+
+    def __init__(self, stored: StoredHead) -> None:
+        shape = HeadShape(len(stored.classes), {name: tuple(size) for name, size in stored.card["inputs"].items()})
+        self.stored = stored
+        self.classes = stored.classes
+        self.needs = tuple(shape.inputs)
+        self.semantic_weight = float(stored.card["semantic_weight"])
+        self._head = Head(shape)
+        self._head.load_state_dict(dict(stored.state))
+        self._head.eval()
+        self._calibration = Calibration(**stored.card["calibration"])
+
+    def answer(self, inputs: Inputs) -> MainObjects:
+        """What is said of N pictures, calibrated; `inputs` holds at least those that are needed."""
+        said = ask(self._head, self._needed(inputs))
+        calibration = self._calibration
+        return MainObjects(
+            calibration.probabilities(said.class_logits), said.boxes, calibration.expected_iou(said.iou_logits)
+        )
+
+    def presence(self, inputs: Inputs) -> NDArray[np.float32]:
+        """(N, classes) probability of each class to be in the picture at all."""
+        return torch.sigmoid(ask(self._head, self._needed(inputs)).presence_logits).numpy()
+
+    def tell(
+        self, answers: MainObjects, sizes: Sequence[tuple[int, int]]
+    ) -> list[tuple[Prediction, tuple[Candidate, ...]]]:
+        """The main object of each of N pictures in pixels, and the classes that it may be of, best first.
+
+        Args:
+            answers: about them.
+            sizes: N times width and height in pixels.
+        """
+        boxes, trust = answers.boxes.tolist(), answers.expected_iou.tolist()
+        told = []
+        for row, candidates in enumerate(self._candidates(answers.probabilities)):
+            main = Prediction(
+                class_name=candidates[0].class_name,
+                probability=candidates[0].probability,
+                box=pixel_box(boxes[row], *sizes[row]),
+                predicted_iou=trust[row],
+            )
+            told.append((main, candidates))
+        return told
+
+    def _candidates(self, probabilities: Tensor) -> list[tuple[Candidate, ...]]:
+        best = probabilities.topk(min(CANDIDATES, len(self.classes)), dim=1)
+        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return [
+            tuple(Candidate(self.classes[number], probability) for number, probability in zip(*row, strict=True))
+            for row in rows
+        ]
+
+    def _needed(self, inputs: Inputs) -> Inputs:
+        return {name: inputs[name] for name in self.needs}

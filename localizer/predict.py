@@ -1,0 +1,170 @@
+"""Trained heads at work: the only door upward."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from indexer.collection import Collection
+from indexer.embedder import Embedding
+from indexer.reduction import Floats
+from indexer.semantic_index import SemanticIndex
+from localizer import checkpoint
+from localizer.checkpoint import DETECT, MAIN
+from localizer.detector import Detector
+from localizer.errors import NoHeadError
+from localizer.examples import VECTOR, Inputs, read_inputs
+from localizer.finding import FoundObjects
+from localizer.fusion import fuse
+from localizer.main_object import MainObjectFinder, MainObjects
+from localizer.records import Localization
+from localizer.semantic import join
+
+_ROWS_AT_ONCE = 512
+
+logger = logging.getLogger(__name__)
+
+
+class Localizer:
+    """The heads of a collection, of which one at least is there; may be asked from any number of threads.
+
+    Attributes:
+        main: finds the main object.
+        detector: finds several.
+    """
+
+    def __init__(self, main: MainObjectFinder | None, detector: Detector | None) -> None:
+        self.main = main
+        self.detector = detector
+
+    @classmethod
+    def open(cls, collection: Collection) -> "Localizer":
+        """The heads in use of an open collection.
+
+        Raises:
+            NoHeadError: none was trained.
+            HeadError: one is damaged, or does not fit the collection.
+        """
+        path, fingerprint = collection.path, collection.manifest.fingerprint
+        main = (
+            MainObjectFinder(checkpoint.load(path, MAIN, fingerprint)) if checkpoint.exists(path, MAIN) else None
+        )
+        detector = (
+            Detector(checkpoint.load(path, DETECT, fingerprint)) if checkpoint.exists(path, DETECT) else None
+        )
+        if main is None and detector is None:
+            raise NoHeadError(checkpoint.nothing_trained(path, MAIN))
+        return cls(main, detector)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All that may be found."""
+        heads = [head.classes for head in (self.main, self.detector) if head]
+        return tuple(dict.fromkeys(name for classes in heads for name in classes))
+
+    @property
+    def needs_maps(self) -> bool:
+        """Whether pictures have to be embedded with their maps."""
+        return self.detector is not None or (self.main is not None and VECTOR not in self.main.needs)
+
+    @torch.inference_mode()
+    def localize(self, embedding: Embedding, sizes: Sequence[tuple[int, int]]) -> list[Localization]:
+        """What is in each of N pictures, and where.
+
+        Args:
+            embedding: of the pictures; with maps where they are needed.
+            sizes: N times width and height in pixels.
+        """
+        inputs = as_inputs(embedding)
+        found = self.detector.answer(inputs) if self.detector else []
+        objects = self.detector.tell(found, sizes) if self.detector else [None] * len(sizes)
+        mains = self.main.tell(self.main_objects(inputs, found), sizes) if self.main else [(None, ())] * len(sizes)
+        return [
+            Localization(main=main, candidates=candidates, objects=several)
+            for (main, candidates), several in zip(mains, objects, strict=True)
+        ]
+
+    def main_objects(self, inputs: Inputs, found: Sequence[FoundObjects]) -> MainObjects:
+        """What is said of the main objects of N pictures: by both heads together, where both are there.
+
+        Args:
+            inputs: at least those that the heads need.
+            found: what the detector answered; empty without one.
+
+        Raises:
+            NoHeadError: there is no head for main objects.
+        """
+        finder = self._finder()
+        mains = finder.answer(inputs)
+        if self.detector is None:
+            return mains
+        trust = [self.detector.calibration.expected_iou(one.scores) for one in found]
+        return fuse(mains, self.detector.named(found, finder.classes), trust)
+
+    def semantic_vectors(self, embedding: Embedding) -> Floats:
+        """(N, d) float32 unit rows to search a semantic index with.
+
+        Raises:
+            NoHeadError: there is no head for main objects.
+        """
+        return _semantic_rows(self._finder(), embedding.vectors, as_inputs(embedding))
+
+    def semantic_index(self, collection: Collection) -> SemanticIndex:
+        """The one that is stored, where it was made by this head for this generation; else one made now.
+
+        Raises:
+            NoHeadError: there is no head for main objects.
+        """
+        finder = self._finder()
+        held = SemanticIndex.load(collection)
+        if held is not None and held.source == finder.stored.digest:
+            return held
+        logger.info(
+            "Working out the semantic index; to keep it: python -m localizer align --collection %s",
+            collection.path,
+        )
+        return self.make_semantic_index(collection)
+
+    def make_semantic_index(self, collection: Collection) -> SemanticIndex:
+        """One row for each image, from what is stored of it: no picture is embedded.
+
+        Raises:
+            NoHeadError: there is no head for main objects.
+        """
+        finder = self._finder()
+        vectors = collection.vectors()
+        given = VECTOR if VECTOR in finder.needs else "map"
+        starts = range(0, len(collection), _ROWS_AT_ONCE)
+        chunks = [range(start, min(start + _ROWS_AT_ONCE, len(collection))) for start in starts]
+        rows = [_semantic_rows(finder, vectors[chunk], read_inputs(collection, chunk, given)) for chunk in chunks]
+        return SemanticIndex(np.concatenate(rows), finder.stored.digest)
+
+    def _finder(self) -> MainObjectFinder:
+        if self.main is None:
+            raise NoHeadError("expected a head for main objects, found only a detector; train one without --task")
+        return self.main
+
+
+def align(collection_path: Path) -> int:
+    """Bring the semantic index in step with collection and head, and keep it; the number of its rows.
+
+    Raises:
+        CollectionError: there is no such collection.
+        HeadError: there is no head, or it does not fit.
+    """
+    with Collection.open(collection_path) as collection:
+        index = Localizer.open(collection).make_semantic_index(collection)
+        index.save(collection)
+        return len(index.vectors)
+
+
+def as_inputs(embedding: Embedding) -> Inputs:
+    """What heads can be given of an embedding."""
+    maps = {stage: torch.from_numpy(one.astype(np.float32)) for stage, one in embedding.maps.items()}
+    return {VECTOR: torch.from_numpy(embedding.vectors), **maps}
+
+
+def _semantic_rows(finder: MainObjectFinder, vectors: Floats, inputs: Inputs) -> Floats:
+    return join(vectors, finder.presence(inputs), finder.semantic_weight)

@@ -1,0 +1,125 @@
+"""A folder of pictures -> what is in each, in batches."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from indexer import images
+from indexer.collection import Collection
+from indexer.embedder import Embedder
+from indexer.errors import DatasetError
+from indexer.pipeline import PictureFile, Prepared, prepare_batches, sha256_of_files
+from indexer.records import SkippedImage
+from localizer import exports
+from localizer.exports import TaggedPicture
+from localizer.predict import Localizer
+from localizer.records import Localization, Prediction
+
+BATCH = 32  # pictures
+
+
+@dataclass(frozen=True, slots=True)
+class TagSummary:
+    """How many pictures were tagged, how many objects found, and which files were skipped."""
+
+    pictures: int
+    objects: int
+    skipped: tuple[SkippedImage, ...]
+
+
+class Tagger:
+    """A collection's heads with the embedder that fits them."""
+
+    def __init__(self, collection: Collection, weights: str | None = None) -> None:
+        self._localizer = Localizer.open(collection)
+        self._embedder = Embedder.for_collection(collection.manifest, weights)
+        self._reduction = collection.reduction
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """All that may be found."""
+        return self._localizer.classes
+
+    def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Prepared] | SkippedImage]:
+        """Each picture in turn, with what is in it; why not, where it cannot be decoded."""
+        batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+        for results in prepare_batches(batches, self._embedder):
+            prepared = [(file.path, item) for file, item in results if isinstance(item, Prepared)]
+            yield from (
+                SkippedImage(str(file.path), str(item)) for file, item in results if not isinstance(item, Prepared)
+            )
+            if prepared:
+                yield from self._localize(prepared)
+
+    def _localize(
+        self, prepared: Sequence[tuple[Path, Prepared]]
+    ) -> Iterator[tuple[Path, Localization, Prepared]]:
+        needs_maps = self._localizer.needs_maps
+        pixels = [item.pixels for _, item in prepared]
+        embedding = self._embedder.embed(pixels, self._reduction, keep_maps=needs_maps)
+        found = self._localizer.localize(embedding, [(item.width, item.height) for _, item in prepared])
+        yield from ((path, localization, item) for (path, item), localization in zip(prepared, found, strict=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagRequest:
+    """What is to be tagged, and how.
+
+    Attributes:
+        folder: of picture files, also in folders below it; what is no picture by its suffix is passed over.
+        kind: a key of `exports.FORMATS`.
+        out: folder for VOC's files, else file.
+        least: probability that an object must have to be told of.
+        quiet: whether no progress is shown, even on a terminal.
+    """
+
+    folder: Path
+    kind: str
+    out: Path
+    least: float
+    quiet: bool = False
+
+
+def tag_folder(request: TagRequest, tagger: Tagger) -> TagSummary:
+    """Tag every picture in a folder, and write the result.
+
+    Raises:
+        DatasetError: there is no picture in the folder.
+    """
+    folder = request.folder
+    files, skipped = _list_files(folder)
+    tagged: list[TaggedPicture] = []
+    progress = tqdm(
+        tagger.tag(files), total=len(files), unit=" pictures", desc="Tagging", disable=request.quiet or None
+    )
+    for result in progress:
+        if isinstance(result, SkippedImage):
+            skipped.append(SkippedImage(Path(result.filename).relative_to(folder).as_posix(), result.reason))
+        else:
+            path, localization, item = result
+            objects = tuple(one for one in most_telling(localization) if one.probability >= request.least)
+            name = path.relative_to(folder).as_posix()
+            tagged.append(TaggedPicture(name=name, width=item.width, height=item.height, objects=objects))
+    exports.write(exports.FORMATS[request.kind](tagged, tagger.classes), request.out)
+    return TagSummary(len(tagged), sum(len(one.objects) for one in tagged), tuple(skipped))
+
+
+def most_telling(localization: Localization) -> tuple[Prediction, ...]:
+    """The detector's objects; the main object where it found none, or is not there."""
+    return localization.objects or ((localization.main,) if localization.main else ())
+
+
+def _list_files(folder: Path) -> tuple[list[PictureFile], list[SkippedImage]]:
+    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES and path.is_file())
+    if not paths:
+        raise DatasetError(f"expected pictures in {folder} ({', '.join(images.SUFFIXES)}), found none")
+    files, skipped = [], []
+    for path, sha256 in zip(paths, sha256_of_files(paths), strict=True):
+        if isinstance(sha256, OSError):
+            reason = f"the file cannot be read ({sha256.strerror})"
+            skipped.append(SkippedImage(path.relative_to(folder).as_posix(), reason))
+        else:
+            files.append(PictureFile(path, sha256))
+    return files, skipped
