@@ -79,18 +79,23 @@ class DetectionCalibration:
 
 def calibrate_detections(found: Sequence[FoundObjects], held: Examples) -> DetectionCalibration:
     """The lines under which what was found in examples held aside is likeliest."""
-    scores = torch.cat([one.scores for one in found])
-    overlaps = torch.cat([best_overlaps(one, held.objects, row) for row, one in enumerate(found)]).double().numpy()
-    likely = (scores >= _LIKELY).numpy()
-    if not likely.any():
+    scores, overlaps = overlaps_with_own_class(found, held.objects)
+    if not len(scores):
         return DetectionCalibration()
-    logits = torch.logit(scores, eps=_EDGE).double().numpy()[likely]
-    hits = (overlaps[likely] >= HALF).astype(np.float64)
-    return DetectionCalibration(fit_logistic(logits, hits), fit_logistic(logits, overlaps[likely]))
+    logits = torch.logit(scores, eps=_EDGE).double().numpy()
+    hits = (overlaps >= HALF).double().numpy()
+    return DetectionCalibration(fit_logistic(logits, hits), fit_logistic(logits, overlaps.double().numpy()))
 
 
-def best_overlaps(found: FoundObjects, objects: Objects, row: int) -> Tensor:
-    """(D,): IoU of each detection in picture `row` with the best object of its class; 0 where there is none."""
+def overlaps_with_own_class(found: Sequence[FoundObjects], objects: Objects) -> tuple[Tensor, Tensor]:
+    """Scores (D,) of all likely detections, and the IoU (D,) of each with the best object of its class."""
+    scores = torch.cat([one.scores for one in found])
+    overlaps = torch.cat([_best_overlaps(one, objects, row) for row, one in enumerate(found)])
+    return scores[scores >= _LIKELY], overlaps[scores >= _LIKELY]
+
+
+def _best_overlaps(found: FoundObjects, objects: Objects, row: int) -> Tensor:
+    """(D,); 0 where picture `row` has no object of the class."""
     shares = iou(found.boxes[:, None], objects.boxes[row][None])
     fits = (found.class_ids[:, None] == objects.class_ids[row]) & objects.real[row]
     return (shares * fits).amax(1)

@@ -1,7 +1,7 @@
 """How well the heads of a collection do on a split that they were not trained on, beside what needs no head."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,77 +10,172 @@ from numpy.typing import NDArray
 from indexer.collection import Collection
 from localizer import scoring
 from localizer.baselines import baselines
-from localizer.calibration import expected_calibration_error
-from localizer.examples import VECTOR, Examples, read_examples
-from localizer.main_object import MainObjectFinder, MainObjects
+from localizer.calibration import expected_calibration_error, overlaps_with_own_class
+from localizer.detection_scoring import COMMON, DetectionScores, score_detections
+from localizer.detector import Detector
+from localizer.examples import VECTOR, Examples, read_examples, read_inputs
+from localizer.finding import FoundObjects
+from localizer.main_object import MainObjects
+from localizer.objects import Objects
+from localizer.predict import Localizer
 from localizer.scoring import Guess, Marks
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class MainObjectEvaluation:
-    """The two-output head's answers to a split, beside the truth.
+    """What is said of the main objects of a split, beside the truth.
 
     Attributes:
+        classes: in the order of their ids.
         truth: the split.
-        answers: the head's.
-        guess: the same, as most probable classes and boxes.
-        marks: of each picture.
+        answers: what is said; by both heads together, where both are there.
+        alone: what the head for main objects says alone.
         baselines: name -> marks of each picture.
+        train_seconds: that the head was trained for.
     """
 
     classes: Sequence[str]
     truth: Examples
     answers: MainObjects
-    guess: Guess
-    marks: Marks
+    alone: MainObjects
     baselines: dict[str, Marks]
+    train_seconds: float
 
     @property
-    def right(self) -> NDArray[np.bool_]:
-        """(N,): whether the class is right."""
-        return np.asarray(self.marks[:, scoring.FIGURES.index("class_accuracy")] == 1)
+    def guess(self) -> Guess:
+        """The most probable classes, and the boxes."""
+        return _guess(self.answers)
 
     @property
-    def overlaps(self) -> NDArray[np.float64]:
-        """(N,): IoU of predicted and true box."""
-        return self.marks[:, scoring.FIGURES.index("mean_iou")]
+    def marks(self) -> Marks:
+        """(N, 6), of each picture."""
+        return scoring.mark(self.guess, self.truth)
+
+    def said_and_came(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """For "class" and "iou": what was expected of each picture, (N,), and what came about, (N,)."""
+        marks = self.marks
+        right, overlaps = (marks[:, scoring.FIGURES.index(name)] for name in ("class_accuracy", "mean_iou"))
+        return {
+            "class": (self.answers.probabilities.amax(1).double().numpy(), right),
+            "iou": (self.answers.expected_iou.double().numpy(), overlaps),
+        }
 
     def to_json(self) -> dict[str, Any]:
-        """The figures at the top; intervals, calibration, baselines and classes beside them."""
-        said = self.answers.probabilities.amax(1).double().numpy()
-        expected = self.answers.expected_iou.double().numpy()
+        """The figures at the top; all else beside them."""
+        marks = self.marks
         return {
-            **scoring.summarise(self.marks),
+            **scoring.summarise(marks),
             "images": len(self.truth),
-            "intervals": scoring.intervals(self.marks),
+            "intervals": scoring.intervals(marks),
             "calibration": {
-                "class_ece": expected_calibration_error(said, self.right.astype(float)),
-                "iou_ece": expected_calibration_error(expected, self.overlaps),
+                f"{name}_ece": expected_calibration_error(*pair) for name, pair in self.said_and_came().items()
             },
-            "baselines": {name: scoring.summarise(marks) for name, marks in self.baselines.items()},
-            "per_class": scoring.per_class(self.marks, self.truth, self.classes),
+            "head_alone": scoring.summarise(scoring.mark(_guess(self.alone), self.truth)),
+            "baselines": {name: scoring.summarise(others) for name, others in self.baselines.items()},
+            "per_class": scoring.per_class(marks, self.truth, self.classes),
+            "train_seconds": self.train_seconds,
         }
 
 
-def evaluate_main_object(
-    collection: Collection, finder: MainObjectFinder, split: str, train_split: str
-) -> MainObjectEvaluation:
-    """Ask the head about every annotated image of a split.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class DetectorEvaluation:
+    """What the detector finds in a split, beside the truth.
+
+    Attributes:
+        classes: in the order of their ids.
+        scores: precision and recall of each class.
+        said: (D,) probability that each detection was told with.
+        came: (D,) whether it was right.
+        train_seconds: that the head was trained for.
+    """
+
+    classes: Sequence[str]
+    scores: DetectionScores
+    said: NDArray[np.float64]
+    came: NDArray[np.float64]
+    train_seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        """`map_50` is over the classes of at least `COMMON` objects, as fewer say little."""
+        return {
+            "map_50": self.scores.mean(COMMON),
+            "map_50_all_classes": self.scores.mean(),
+            "per_class": {
+                self.classes[class_id]: {"ap_50": curve.average_precision, "objects": curve.objects}
+                for class_id, curve in self.scores.curves.items()
+            },
+            "calibration": {"probability_ece": expected_calibration_error(self.said, self.came)},
+            "train_seconds": self.train_seconds,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Evaluation:
+    """Of the heads that are there, on one split."""
+
+    split: str
+    trained_on: str
+    main_object: MainObjectEvaluation | None
+    detector: DetectorEvaluation | None
+
+    def to_json(self) -> dict[str, Any]:
+        """None for a head that is not there; `train_seconds` of all that are."""
+        parts = {name: one.to_json() if one else None for name, one in
+                 (("main_object", self.main_object), ("detector", self.detector))}  # fmt: skip
+        seconds = sum(part["train_seconds"] for part in parts.values() if part)
+        return {"split": self.split, **parts, "train_seconds": seconds}
+
+
+def evaluate(collection: Collection, split: str) -> Evaluation:
+    """Ask the heads about every annotated image of a split.
 
     Raises:
-        TrainingError: nothing in one of the splits is annotated, or the maps that the head needs are not kept.
+        HeadError: there is no head, or it does not fit.
+        TrainingError: nothing in the split is annotated, or the maps that a head needs are not kept.
     """
-    given = VECTOR if VECTOR in finder.needs else "map"
-    truth = read_examples(collection, split, given, finder.classes)
-    learned = read_examples(collection, train_split, VECTOR, finder.classes)
-    answers = finder.answer(truth.inputs)
-    guess = Guess(answers.probabilities.argmax(1), answers.boxes)
-    others = baselines(learned, truth, guess.class_ids)
+    localizer = Localizer.open(collection)
+    truth = read_examples(collection, split, "map" if localizer.needs_maps else VECTOR, localizer.classes)
+    rows = [image.image_id for image in truth.images]
+    truth = replace(truth, inputs={**truth.inputs, **read_inputs(collection, rows, VECTOR)})
+    found = localizer.detector.answer(truth.inputs) if localizer.detector else []
+    head = localizer.main or localizer.detector
+    return Evaluation(
+        split=split,
+        trained_on=str(head.stored.card["train_split"]) if head else "",
+        main_object=_evaluate_main(collection, localizer, truth, found) if localizer.main else None,
+        detector=_evaluate_detector(localizer.detector, truth, found) if localizer.detector else None,
+    )
+
+
+def _evaluate_main(
+    collection: Collection, localizer: Localizer, truth: Examples, found: list[FoundObjects]
+) -> MainObjectEvaluation:
+    finder = localizer.finder
+    truth = replace(truth, objects=Objects.of(truth.images, finder.classes))
+    learned = read_examples(collection, finder.stored.card["train_split"], VECTOR, finder.classes)
+    answers = localizer.main_objects(truth.inputs, found)
+    others = baselines(learned, truth, answers.probabilities.argmax(1))
     return MainObjectEvaluation(
         classes=finder.classes,
         truth=truth,
         answers=answers,
-        guess=guess,
-        marks=scoring.mark(guess, truth),
+        alone=finder.answer(truth.inputs),
         baselines={name: scoring.mark(other, truth) for name, other in others.items()},
+        train_seconds=finder.stored.card["seconds"],
     )
+
+
+def _evaluate_detector(detector: Detector, truth: Examples, found: list[FoundObjects]) -> DetectorEvaluation:
+    truth = replace(truth, objects=Objects.of(truth.images, detector.classes))
+    scores, overlaps = overlaps_with_own_class(found, truth.objects)
+    return DetectorEvaluation(
+        classes=detector.classes,
+        scores=score_detections(found, truth),
+        said=detector.calibration.probabilities(scores).double().numpy(),
+        came=(overlaps >= scoring.HALF).double().numpy(),
+        train_seconds=detector.stored.card["seconds"],
+    )
+
+
+def _guess(answers: MainObjects) -> Guess:
+    return Guess(answers.probabilities.argmax(1), answers.boxes)

@@ -59,6 +59,17 @@ class Localizer:
         return cls(main, detector)
 
     @property
+    def finder(self) -> MainObjectFinder:
+        """The head for main objects.
+
+        Raises:
+            NoHeadError: there is none.
+        """
+        if self.main is None:
+            raise NoHeadError("expected a head for main objects, found only a detector; train one without --task")
+        return self.main
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """All that may be found."""
         heads = [head.classes for head in (self.main, self.detector) if head]
@@ -96,7 +107,7 @@ class Localizer:
         Raises:
             NoHeadError: there is no head for main objects.
         """
-        finder = self._finder()
+        finder = self.finder
         mains = finder.answer(inputs)
         if self.detector is None:
             return mains
@@ -109,7 +120,7 @@ class Localizer:
         Raises:
             NoHeadError: there is no head for main objects.
         """
-        return _semantic_rows(self._finder(), embedding.vectors, as_inputs(embedding))
+        return _semantic_rows(self.finder, embedding.vectors, as_inputs(embedding))
 
     def semantic_index(self, collection: Collection) -> SemanticIndex:
         """The one that is stored, where it was made by this head for this generation; else one made now.
@@ -117,7 +128,7 @@ class Localizer:
         Raises:
             NoHeadError: there is no head for main objects.
         """
-        finder = self._finder()
+        finder = self.finder
         held = SemanticIndex.load(collection)
         if held is not None and held.source == finder.stored.digest:
             return held
@@ -133,18 +144,13 @@ class Localizer:
         Raises:
             NoHeadError: there is no head for main objects.
         """
-        finder = self._finder()
+        finder = self.finder
         vectors = collection.vectors()
         given = VECTOR if VECTOR in finder.needs else "map"
         starts = range(0, len(collection), _ROWS_AT_ONCE)
         chunks = [range(start, min(start + _ROWS_AT_ONCE, len(collection))) for start in starts]
         rows = [_semantic_rows(finder, vectors[chunk], read_inputs(collection, chunk, given)) for chunk in chunks]
         return SemanticIndex(np.concatenate(rows), finder.stored.digest)
-
-    def _finder(self) -> MainObjectFinder:
-        if self.main is None:
-            raise NoHeadError("expected a head for main objects, found only a detector; train one without --task")
-        return self.main
 
 
 def align(collection_path: Path) -> int:

@@ -43,6 +43,18 @@ class TrainSummary:
     folder: Path
     stopped: bool
 
+    def text(self, figures: str) -> str:
+        """In one line, with the `figures` of the examples held aside as text."""
+        how = "stopped, best so far" if self.stopped else "trained"
+        return (
+            f"{self.task}, {how}: {self.epochs} epochs over {self.examples} pictures in {self.seconds:.0f} s; "
+            f"of those held aside: {figures}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        return {**asdict(self), "folder": str(self.folder)}
+
 
 def train_and_publish(path: Path, task_name: str, split: str, settings: Settings, watch: Watch) -> TrainSummary:
     """Train a head on a split of a collection and publish it; align the semantic index with one for main objects.

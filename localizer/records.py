@@ -54,6 +54,10 @@ class Localization:
     candidates: tuple[Candidate, ...]
     objects: tuple[Prediction, ...] | None
 
+    def told(self) -> tuple[Prediction, ...]:
+        """The detector's objects; the main object where it found none, or is not there."""
+        return self.objects or ((self.main,) if self.main else ())
+
     def to_json(self) -> dict[str, Any]:
         """`main` flat at the top, the rest beside it."""
         flat: dict[str, Any] = self.main.to_json() if self.main else dict.fromkeys(_FIELDS)

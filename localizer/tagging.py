@@ -15,7 +15,7 @@ from indexer.records import SkippedImage
 from localizer import exports
 from localizer.exports import TaggedPicture
 from localizer.predict import Localizer
-from localizer.records import Localization, Prediction
+from localizer.records import Localization
 
 BATCH = 32  # pictures
 
@@ -91,24 +91,17 @@ def tag_folder(request: TagRequest, tagger: Tagger) -> TagSummary:
     folder = request.folder
     files, skipped = _list_files(folder)
     tagged: list[TaggedPicture] = []
-    progress = tqdm(
-        tagger.tag(files), total=len(files), unit=" pictures", desc="Tagging", disable=request.quiet or None
-    )
+    progress = tqdm(tagger.tag(files), total=len(files), unit=" pictures", disable=request.quiet or None)
     for result in progress:
         if isinstance(result, SkippedImage):
             skipped.append(SkippedImage(Path(result.filename).relative_to(folder).as_posix(), result.reason))
         else:
             path, localization, item = result
-            objects = tuple(one for one in most_telling(localization) if one.probability >= request.least)
+            objects = tuple(one for one in localization.told() if one.probability >= request.least)
             name = path.relative_to(folder).as_posix()
             tagged.append(TaggedPicture(name=name, width=item.width, height=item.height, objects=objects))
     exports.write(exports.FORMATS[request.kind](tagged, tagger.classes), request.out)
     return TagSummary(len(tagged), sum(len(one.objects) for one in tagged), tuple(skipped))
-
-
-def most_telling(localization: Localization) -> tuple[Prediction, ...]:
-    """The detector's objects; the main object where it found none, or is not there."""
-    return localization.objects or ((localization.main,) if localization.main else ())
 
 
 def _list_files(folder: Path) -> tuple[list[PictureFile], list[SkippedImage]]:
