@@ -15,7 +15,7 @@ from indexer.errors import CollectionError
 from indexer.fingerprint import fingerprint
 from indexer.manifest import Manifest, check_files
 from indexer.records import Hit, IndexedImage, SkippedImage
-from indexer.reduction import Floats, Reduction, StageMaps
+from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.vector_index import VectorIndex
 
 INDEX_FILE, DATABASE_FILE, REDUCTION_FILE = "index.faiss", "metadata.sqlite", "reduction.npz"
@@ -111,6 +111,11 @@ class Collection:
     def vector(self, image_id: int) -> Floats:
         """One vector, (d,) float32 of unit length."""
         return self._index.vector(image_id)
+
+    def embedding(self, image_id: int) -> Embedding:
+        """Vector and maps of one image, as N = 1 of them."""
+        maps = {stage: np.asarray(maps[image_id : image_id + 1]) for stage, maps in self._maps.items()}
+        return Embedding(self._index.vector(image_id)[np.newaxis], maps)
 
     @property
     def maps(self) -> StageMaps:

@@ -1,7 +1,6 @@
 """Pictures -> vectors and maps, the one way for indexing, training and queries."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,23 +11,7 @@ from indexer.errors import CollectionError
 from indexer.fingerprint import embedding_key
 from indexer.images import Picture
 from indexer.manifest import Manifest
-from indexer.reduction import Floats, Reduction, StageMaps, to_half, unit_rows
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class RawEmbedding:
-    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` as they come in float16."""
-
-    pooled: Floats
-    maps: StageMaps
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedding:
-    """N pictures: `vectors` (N, d) float32 unit rows, `maps` reduced."""
-
-    vectors: Floats
-    maps: StageMaps
+from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, to_half, unit_rows
 
 
 class Embedder:
@@ -73,7 +56,7 @@ class Embedder:
 
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
-        return reduce(self.embed_raw(pixels, keep_maps=keep_maps), reduction)
+        return reduction.reduce(self.embed_raw(pixels, keep_maps=keep_maps))
 
 
 def pool(maps: Floats) -> Floats:
@@ -85,8 +68,3 @@ def pool(maps: Floats) -> Floats:
     """
     means = maps.mean(axis=(2, 3))
     return unit_rows(np.sign(means) * np.sqrt(np.abs(means)))
-
-
-def reduce(raw: RawEmbedding, reduction: Reduction) -> Embedding:
-    """Put raw embeddings through the collection's reduction."""
-    return Embedding(reduction.reduce_vectors(raw.pooled), reduction.reduce_maps(raw.maps))

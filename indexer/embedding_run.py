@@ -9,10 +9,10 @@ import numpy as np
 from tqdm import tqdm
 
 from indexer.build_settings import BuildSettings
-from indexer.embedder import Embedder, Embedding, RawEmbedding, reduce
+from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.pipeline import PictureFile, Prepared, prepare_batches
-from indexer.reduction import MAX_PICTURES, VECTOR_DIM, Reduction
+from indexer.reduction import MAX_PICTURES, VECTOR_DIM, Embedding, RawEmbedding, Reduction
 from indexer.staging import StagedBatch, Staging
 
 BATCH = 32  # pictures; what a kill can cost
@@ -59,7 +59,7 @@ class EmbeddingRun:
                 reduction = self._learn_from(wanted[:MAX_PICTURES])
             for batch in self._staging.raw_batches():
                 raw = RawEmbedding(batch.rows, batch.maps)
-                self._staging.put(StagedBatch.of(batch.sha256s, batch.sizes, reduce(raw, reduction)))
+                self._staging.put(StagedBatch.of(batch.sha256s, batch.sizes, reduction.reduce(raw)))
                 self._staging.drop_raw(batch)
             self._embed(wanted, lambda pixels: self._embedder.embed(pixels, reduction, keep_maps=self._keep_maps))
         return reduction

@@ -27,6 +27,22 @@ StageMaps = Mapping[str, Halves]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class RawEmbedding:
+    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` as they come in float16."""
+
+    pooled: Floats
+    maps: StageMaps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """N pictures: `vectors` (N, d) float32 unit rows, `maps` reduced."""
+
+    vectors: Floats
+    maps: StageMaps
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Projection:
     """Rows minus `mean` (C,) float32, on the axes (k, C) float32, which are orthonormal rows."""
 
@@ -56,6 +72,10 @@ class Reduction:
     vector: Projection | None = None
     channels: Mapping[str, Projection] = field(default_factory=dict)
     pictures: int = 0
+
+    def reduce(self, raw: RawEmbedding) -> Embedding:
+        """Both vectors and maps."""
+        return Embedding(self.reduce_vectors(raw.pooled), self.reduce_maps(raw.maps))
 
     def reduce_vectors(self, pooled: Floats) -> Floats:
         """(N, C) float32 -> (N, k) float32, unit rows."""

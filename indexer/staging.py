@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.embedder import Embedding, RawEmbedding
 from indexer.generation import sync
-from indexer.reduction import STAGES, Floats, Reduction, StageMaps
+from indexer.reduction import STAGES, Embedding, Floats, RawEmbedding, Reduction, StageMaps
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
 _REDUCTION = "reduction"

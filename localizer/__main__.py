@@ -181,11 +181,14 @@ def report(collection: Path, out: Path, split: str) -> None:
 
 @main.command()
 @collection_option
-def align(collection: Path) -> None:
-    """Work out the semantic index anew, after a build that changed the collection."""
+@quiet_option
+def align(collection: Path, *, quiet: bool) -> None:
+    """Bring the semantic index in step with the collection, after a build that changed it."""
     from localizer.predict import align as run_align
 
-    click.echo(f"semantic index of {run_align(collection)} images aligned with the head")
+    images = run_align(collection)
+    if not quiet:
+        click.echo(f"semantic index of {images} images in step with the head")
 
 
 def _show_epoch(epoch: "Epoch", judged: "Judgement | None") -> None:

@@ -1,6 +1,6 @@
 """Boxes on pictures: the true one red, the predicted one blue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -8,17 +8,32 @@ from PIL import Image, ImageDraw, ImageFont
 from indexer.records import Box
 
 TRUE, PREDICTED = "#e5383b", "#2563eb"
-_LINE, _TEXT = 0.006, 0.035  # of the mean side
+_LINE, _TEXT = 0.006, 0.045  # of the mean side
 _LEAST_TEXT = 12  # pixels
+
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A box to be drawn, with what is written at it, in `TRUE` or `PREDICTED`."""
+    """A box to be drawn, with what is written at it.
+
+    Attributes:
+        box: in pixels of the picture.
+        text: what it is.
+        colour: `TRUE` or `PREDICTED`.
+        at_foot: whether the text goes to the lower edge, so that two boxes in one place can both be read.
+    """
 
     box: Box
     text: str
     colour: str
+    at_foot: bool = False
+
+    def scaled(self, across: float, down: float) -> "Mark":
+        """The same on the picture at another size."""
+        xmin, ymin, xmax, ymax = self.box.corners
+        return replace(self, box=Box(xmin * across, ymin * down, xmax * across, ymax * down))
 
 
 def draw(pixels: Image.Image, marks: list[Mark]) -> Image.Image:
@@ -29,8 +44,15 @@ def draw(pixels: Image.Image, marks: list[Mark]) -> Image.Image:
     width, font = max(2, round(side * _LINE)), ImageFont.load_default(max(_LEAST_TEXT, side * _TEXT))
     for mark in marks:
         canvas.rectangle(mark.box.corners, outline=mark.colour, width=width)
-        _write(canvas, mark, font, drawn.width)
+        _write(canvas, mark, font, drawn.size)
     return drawn
+
+
+def shrink(pixels: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side is at most `side` pixels."""
+    small = pixels.copy()
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return small
 
 
 def save(drawn: Image.Image, path: Path) -> None:
@@ -38,14 +60,16 @@ def save(drawn: Image.Image, path: Path) -> None:
     drawn.save(path, format="JPEG", quality=90)
 
 
-def _write(
-    canvas: ImageDraw.ImageDraw, mark: Mark, font: ImageFont.ImageFont | ImageFont.FreeTypeFont, room: int
-) -> None:
-    """Text on a plate of the box's colour, above the box where there is room, else inside it."""
+def _write(canvas: ImageDraw.ImageDraw, mark: Mark, font: Font, room: tuple[int, int]) -> None:
+    """Text on a plate of the box's colour, outside the box where there is room, else inside it."""
     left, top, right, bottom = canvas.textbbox((0, 0), mark.text, font=font)
     pad = (bottom - top) // 4
     height, width = bottom - top + 2 * pad, right - left + 2 * pad
-    x = max(0.0, min(mark.box.xmin, room - width))
-    y = mark.box.ymin - height if mark.box.ymin >= height else mark.box.ymin
+    x = max(0.0, min(mark.box.xmin, room[0] - width))
+    above, below = mark.box.ymin - height, mark.box.ymax
+    if mark.at_foot:
+        y = below if below + height <= room[1] else below - height
+    else:
+        y = above if above >= 0 else mark.box.ymin
     canvas.rectangle((x, y, x + width, y + height), fill=mark.colour)
     canvas.text((x + pad - left, y + pad - top), mark.text, fill="white", font=font)

@@ -8,8 +8,7 @@ import numpy as np
 import torch
 
 from indexer.collection import Collection
-from indexer.embedder import Embedding
-from indexer.reduction import Floats
+from indexer.reduction import Embedding, Floats
 from indexer.semantic_index import SemanticIndex
 from localizer import checkpoint
 from localizer.checkpoint import DETECT, MAIN

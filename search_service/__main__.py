@@ -14,7 +14,7 @@ import click
 from indexer.command_line import EXISTING_FOLDER, Commands, collection_option, json_option, table
 
 if TYPE_CHECKING:
-    from search_service.engine import Answer
+    from search_service.records import Answer
 
 weights_option = click.option("--weights", metavar="NAME|FILE", help="The backbone's weights, if they moved.")
 
@@ -49,16 +49,21 @@ def serve(collection: Path, voc_root: Path | None, weights: str | None, **how: A
 @click.argument("image", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @collection_option
 @click.option("-k", type=int, default=10, show_default=True, help="How many results, 1 to 100.")
+@click.option(
+    "--mode", type=click.Choice(["visual", "semantic"]), help="By looks alone, or also by what is in them.  "
+    "[default: semantic where a head is trained]",
+)  # fmt: skip
 @weights_option
 @json_option
-def query(image: Path, collection: Path, k: int, weights: str | None, *, as_json: bool) -> None:
-    """Find the pictures that look most like IMAGE."""
-    from search_service.engine import SearchEngine, UploadedQuery
+def query(image: Path, collection: Path, weights: str | None, *, as_json: bool, **wishes: Any) -> None:  # noqa: ANN401
+    """Find the pictures that look most like IMAGE, and tell what is in it."""
+    from search_service.engine import SearchEngine
     from search_service.payloads import answer_json
+    from search_service.records import UploadedQuery, Wishes
     from search_service.settings import Settings
 
     engine = SearchEngine.open(Settings(collection=collection, weights=weights))
-    answer = engine.answer(UploadedQuery(image.read_bytes()), k)
+    answer = engine.answer(UploadedQuery(image.read_bytes()), Wishes(**wishes))
     click.echo(json.dumps(answer_json(answer)) if as_json else _answer_text(answer))
 
 
@@ -67,7 +72,15 @@ def _answer_text(answer: "Answer") -> str:
         (match.image.filename, f"{match.score:.3f}", ", ".join(match.image.class_names) or "-")
         for match in answer.matches
     ]
-    return table(rows, ("file", "score", "classes"))
+    return "\n".join([*_localization_lines(answer), table(rows, ("file", "score", "classes"))])
+
+
+def _localization_lines(answer: "Answer") -> list[str]:
+    found = answer.localization.told() if answer.localization else ()
+    return [
+        f"{one.class_name} {one.probability:.2f} at {' '.join(f'{corner:.0f}' for corner in one.box.corners)}"
+        for one in found
+    ]
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, jsonify, request, send_file
 
-from search_service.engine import IndexedQuery, SearchEngine
-from search_service.payloads import answer_json, image_json
-from search_service.query_reader import read_k, read_query
+from search_service.engine import SearchEngine
+from search_service.payloads import answer_json, image_json, located_json
+from search_service.query_reader import read_query, read_wishes
+from search_service.records import IndexedQuery
 
 api = Blueprint("api", __name__)
 
@@ -23,8 +24,15 @@ def engine() -> SearchEngine:
 @api.post("/api/v1/search")
 def search() -> Response:
     """The images that look most like the picture sent, or named."""
-    query, k = read_query(request)
-    return jsonify(answer_json(engine().answer(query, k)))
+    query, wishes = read_query(request)
+    return jsonify(answer_json(engine().answer(query, wishes)))
+
+
+@api.post("/api/v1/localize")
+def localize() -> Response:
+    """What is in the picture sent, or named, and where."""
+    query, _ = read_query(request)
+    return jsonify(located_json(engine().localize(query)))
 
 
 @api.get("/api/v1/images/<int:image_id>")
@@ -36,7 +44,7 @@ def image(image_id: int) -> Response:
 @api.get("/api/v1/images/<int:image_id>/similar")
 def similar(image_id: int) -> Response:
     """The images that look most like an indexed one."""
-    return jsonify(answer_json(engine().answer(IndexedQuery(image_id), read_k(request.args.get("k")))))
+    return jsonify(answer_json(engine().answer(IndexedQuery(image_id), read_wishes(request.args))))
 
 
 @api.get("/api/v1/images/<int:image_id>/file")
@@ -67,7 +75,12 @@ def alive() -> Response:
 def ready() -> Response:
     """Whether collection and backbone are loaded and agree; they were held against each other when they were."""
     manifest = engine().collection.manifest
-    facts: dict[str, Any] = {"images": manifest.images, "generation": manifest.generation}
+    facts: dict[str, Any] = {
+        "images": manifest.images,
+        "generation": manifest.generation,
+        "modes": engine().modes,
+        "localizes": engine().localizes,
+    }
     return jsonify({"status": "ready", **facts, "fingerprint": manifest.fingerprint})
 
 

@@ -65,4 +65,9 @@ def _add_headers(response: Response) -> Response:
 
 
 def _page_context(engine: SearchEngine) -> dict[str, object]:
-    return {"manifest": engine.collection.manifest, "credits": engine.credits(), "page_ks": PAGE_KS}
+    return {
+        "manifest": engine.collection.manifest,
+        "credits": engine.credits(),
+        "page_ks": PAGE_KS,
+        "modes": engine.modes,
+    }

@@ -1,9 +1,7 @@
-"""A query in, an answer out: embeds once and asks the collection; knows nothing of HTTP."""
+"""A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,91 +10,58 @@ from indexer import images, voc
 from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.images import Picture
-from indexer.records import Hit, IndexedImage
-from indexer.reduction import Floats
+from indexer.records import IndexedImage
+from indexer.reduction import Embedding
+from indexer.semantic_index import SemanticIndex
+from localizer.errors import HeadError, NoHeadError
+from localizer.predict import Localizer
+from localizer.records import Localization
 from search_service.errors import RequestError
+from search_service.records import (
+    MAX_K,
+    SEMANTIC,
+    VISUAL,
+    Answer,
+    IndexedQuery,
+    Match,
+    Query,
+    Timings,
+    Wishes,
+)
 from search_service.settings import Settings
 
-DEFAULT_K, MAX_K = 10, 100
+logger = logging.getLogger(__name__)
+
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
 THUMBNAIL_SIDE = 320  # pixels
+_NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train one without --task"
 
 
-@dataclass(frozen=True, slots=True)
-class UploadedQuery:
-    """A picture that comes with the request: the bytes of its file."""
-
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class IndexedQuery:
-    """A picture of the collection."""
-
-    image_id: int
-
-
-Query = UploadedQuery | IndexedQuery
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One result; `score` is the cosine similarity in [-1, 1]."""
-
-    image: IndexedImage
-    score: float
-
-
-@dataclass(slots=True)
-class Timings:
-    """Milliseconds of each stage of an answer, by name."""
-
-    stages: dict[str, float] = field(default_factory=lambda: {"decode": 0.0, "embed": 0.0, "search": 0.0})
-
-    @contextmanager
-    def measure(self, stage: str) -> Iterator[None]:
-        """Add the time that the block takes."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.stages[stage] += 1_000 * (time.perf_counter() - start)
-
-    def to_json(self) -> dict[str, float]:
-        """The stages and their total."""
-        return {**self.stages, "total": sum(self.stages.values())}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a search found.
-
-    Attributes:
-        image: the indexed picture that was searched with; None for an uploaded one.
-        width: of the query, in pixels, as shown.
-        height: of the query, in pixels, as shown.
-        matches: best first.
-        timings: of this answer.
-    """
+@dataclass(frozen=True, slots=True, eq=False)
+class _Embedded:
+    """A query, embedded: the image it is, if any, its size, and its one embedding."""
 
     image: IndexedImage | None
     width: int
     height: int
-    matches: tuple[Match, ...]
-    timings: Timings
+    embedding: Embedding
 
 
 class SearchEngine:
-    """One collection with the embedder that fits it; may be asked from any number of threads."""
+    """One collection with the embedder and the heads that fit it; may be asked from any number of threads."""
 
     def __init__(self, collection: Collection, embedder: Embedder, voc_root: Path) -> None:
         self.collection = collection
         self._embedder = embedder
         self._voc_root = voc_root
+        self._localizer, self._why_no_localizer = _open_localizer(collection)
+        self._semantic: SemanticIndex | None = None
+        if self._localizer is not None and self._localizer.main is not None:
+            self._semantic = self._localizer.semantic_index(collection)
 
     @classmethod
     def open(cls, settings: Settings) -> "SearchEngine":
-        """Open the collection, load the weights, hold one against the other, and run both once to warm up.
+        """Open the collection, load the weights, hold one against the other, and run all once to warm up.
 
         Raises:
             CollectionError: no collection there, or weights of another fingerprint.
@@ -111,29 +76,62 @@ class SearchEngine:
         engine.answer(IndexedQuery(0))
         return engine
 
-    def answer(self, query: Query, k: int = DEFAULT_K) -> Answer:
-        """The k images that look most like the query; an indexed query is left out of its own results.
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes of search that are there; the first is the default."""
+        return (VISUAL,) if self._semantic is None else (SEMANTIC, VISUAL)
+
+    @property
+    def localizes(self) -> bool:
+        """Whether a head is there."""
+        return self._localizer is not None
+
+    def answer(self, query: Query, wishes: Wishes | None = None) -> Answer:
+        """The images most like the query, and what is in it; an indexed query is left out of its own results.
 
         Raises:
             ImageError: the uploaded bytes are not a picture that can be searched with.
-            RequestError: k out of range, picture too large, or no such image.
+            RequestError: k out of range, no such mode, picture too large, or no such image.
         """
-        if not 1 <= k <= MAX_K:
-            raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {k!s:.20}")
+        wishes = wishes or Wishes()
+        if not 1 <= wishes.k <= MAX_K:
+            raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {wishes.k!s:.20}")
+        mode = self._settle_mode(wishes.mode)
         timings = Timings()
-        if isinstance(query, IndexedQuery):
-            image = self.image(query.image_id)
-            with timings.measure("search"):
-                matches = self._nearest(self.collection.vector(image.image_id), k, exclude=(image.image_id,))
-            return Answer(image=image, width=image.width, height=image.height, matches=matches, timings=timings)
-        with timings.measure("decode"):
-            picture = self._decode(query.data)
-            pixels = self._embedder.pixels(picture)
-        with timings.measure("embed"):
-            vector = self._embed(pixels)
+        embedded = self._embed_query(query, timings)
         with timings.measure("search"):
-            matches = self._nearest(vector, k)
-        return Answer(image=None, width=picture.width, height=picture.height, matches=matches, timings=timings)
+            matches = self._nearest(embedded, mode, wishes.k)
+        localization = self._localize(embedded, timings) if wishes.localize else None
+        return Answer(
+            image=embedded.image,
+            width=embedded.width,
+            height=embedded.height,
+            mode=mode,
+            matches=matches,
+            localization=localization,
+            timings=timings,
+        )
+
+    def localize(self, query: Query) -> Answer:
+        """What is in the query, and where; nothing is searched.
+
+        Raises:
+            ImageError: the uploaded bytes are not a picture.
+            RequestError: no head is there, picture too large, or no such image.
+        """
+        if self._localizer is None:
+            raise RequestError(409, "no_head", self._why_no_localizer)
+        timings = Timings()
+        embedded = self._embed_query(query, timings)
+        return Answer(
+            image=embedded.image,
+            width=embedded.width,
+            height=embedded.height,
+            mode=self.modes[0],
+            matches=(),
+            localization=self._localize(embedded, timings),
+            timings=timings,
+        )
 
     def image(self, image_id: int) -> IndexedImage:
         """What is known of one image.
@@ -185,11 +183,54 @@ class SearchEngine:
             )
         return images.decode(data, self._embedder.side)
 
-    def _embed(self, pixels: "np.typing.NDArray[np.uint8]") -> Floats:
-        embedding = self._embedder.embed([pixels], self.collection.reduction, keep_maps=False)
-        return np.asarray(embedding.vectors[0])
+    def _settle_mode(self, mode: str | None) -> str:
+        if mode is None:
+            return self.modes[0]
+        if mode not in (VISUAL, SEMANTIC):
+            raise RequestError(400, "invalid_mode", f"expected mode {VISUAL} or {SEMANTIC}, found {mode!r:.50}")
+        if mode not in self.modes:
+            raise RequestError(409, "no_head", self._why_no_localizer or _NO_MAIN_HEAD)
+        return mode
 
-    def _nearest(self, vector: Floats, k: int, exclude: tuple[int, ...] = ()) -> tuple[Match, ...]:
-        hits: list[Hit] = self.collection.nearest(vector, k, exclude)
+    def _embed_query(self, query: Query, timings: Timings) -> _Embedded:
+        """The one embedding of a query: read back for an indexed one, made for an uploaded one."""
+        if isinstance(query, IndexedQuery):
+            image = self.image(query.image_id)
+            with timings.measure("embed"):
+                return _Embedded(image, image.width, image.height, self.collection.embedding(image.image_id))
+        with timings.measure("decode"):
+            picture = self._decode(query.data)
+            pixels = self._embedder.pixels(picture)
+        with timings.measure("embed"):
+            return _Embedded(None, picture.width, picture.height, self._embed(pixels))
+
+    def _embed(self, pixels: "np.typing.NDArray[np.uint8]") -> Embedding:
+        keep_maps = self._localizer is not None and self._localizer.needs_maps
+        return self._embedder.embed([pixels], self.collection.reduction, keep_maps=keep_maps)
+
+    def _localize(self, embedded: _Embedded, timings: Timings) -> Localization | None:
+        if self._localizer is None:
+            return None
+        with timings.measure("localize"):
+            [found] = self._localizer.localize(embedded.embedding, [(embedded.width, embedded.height)])
+        return found
+
+    def _nearest(self, embedded: _Embedded, mode: str, k: int) -> tuple[Match, ...]:
+        exclude = (embedded.image.image_id,) if embedded.image else ()
+        if mode == SEMANTIC and self._semantic is not None and self._localizer is not None:
+            hits = self._semantic.nearest(self._localizer.semantic_vectors(embedded.embedding)[0], k, exclude)
+        else:
+            hits = self.collection.nearest(np.asarray(embedded.embedding.vectors[0]), k, exclude)
         found = self.collection.images([hit.image_id for hit in hits])
         return tuple(Match(image, hit.score) for image, hit in zip(found, hits, strict=True))
+
+
+def _open_localizer(collection: Collection) -> tuple[Localizer | None, str]:
+    """The heads, or why there are none: search must work without, and beside a head that does not fit."""
+    try:
+        return Localizer.open(collection), ""
+    except NoHeadError as error:
+        return None, str(error)
+    except HeadError as error:
+        logger.warning("Serving without localization: %s", error)
+        return None, str(error)

@@ -2,16 +2,17 @@
 
 import base64
 import random
+from dataclasses import replace
 
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from indexer import images
 from search_service.api import engine
-from search_service.engine import MAX_K, Answer, IndexedQuery, UploadedQuery
 from search_service.errors import RequestError
-from search_service.payloads import image_json, match_json
-from search_service.query_reader import read_k, read_query
+from search_service.payloads import image_json, localization_json, match_json
+from search_service.query_reader import read_k, read_query, read_wishes
+from search_service.records import MAX_K, Answer, IndexedQuery, UploadedQuery, Wishes
 
 pages = Blueprint("pages", __name__)
 
@@ -28,7 +29,7 @@ def search_page() -> str:
         return _render_start()
     if not image_id.isdecimal():
         raise RequestError(404, "unknown_image", f"expected an image id, found {image_id!r:.50}")
-    return _render_answer(engine().answer(IndexedQuery(int(image_id)), _page_k()), None)
+    return _render_answer(engine().answer(IndexedQuery(int(image_id)), _page_wishes()), None)
 
 
 @pages.post("/")
@@ -37,12 +38,13 @@ def upload_page() -> Response | str:
     query, _ = read_query(request)
     if not isinstance(query, UploadedQuery):
         return redirect(url_for("pages.search_page"))
-    return _render_answer(engine().answer(query, _page_k()), query.data)
+    return _render_answer(engine().answer(query, _page_wishes()), query.data)
 
 
-def _page_k() -> int:
-    k = read_k(request.values.get("k"), PAGE_KS[0])
-    return min(k, MAX_K)
+def _page_wishes() -> Wishes:
+    """Those of the API, with the page's own default of k, and no more than there is."""
+    wishes = read_wishes(request.values)
+    return replace(wishes, k=min(read_k(request.values.get("k"), PAGE_KS[0]), MAX_K))
 
 
 def _render_start() -> str:
@@ -52,7 +54,7 @@ def _render_start() -> str:
     lot = random.Random(turn)  # noqa: S311 - a choice of pictures, no secret
     ids = lot.sample(range(len(collection)), min(len(collection), _SUGGESTIONS))
     suggestions = [image_json(image) for image in collection.images(ids)]
-    return render_template("start.html", suggestions=suggestions, turn=turn, k=PAGE_KS[0])
+    return render_template("start.html", suggestions=suggestions, turn=turn, k=PAGE_KS[0], mode=engine().modes[0])
 
 
 def _render_answer(answer: Answer, uploaded: bytes | None) -> str:
@@ -61,8 +63,10 @@ def _render_answer(answer: Answer, uploaded: bytes | None) -> str:
         answer=answer,
         query=image_json(answer.image) if answer.image else None,
         uploaded=_data_url(uploaded) if uploaded else None,
+        localization=localization_json(answer.localization),
         results=[match_json(match) for match in answer.matches],
-        k=_page_k(),
+        k=_page_wishes().k,
+        mode=answer.mode,
     )
 
 

@@ -4,7 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from indexer.records import IndexedImage, ObjectLabel
-from search_service.engine import Answer, Match
+from localizer.records import Localization
+from search_service.records import Answer, Match
 
 
 def image_json(image: IndexedImage) -> dict[str, Any]:
@@ -35,14 +36,39 @@ def object_json(label: ObjectLabel) -> dict[str, Any]:
 
 
 def answer_json(answer: Answer) -> dict[str, Any]:
-    """What a search found."""
+    """What a search found, and what is in the query."""
     return {
-        "query": {
-            "image_id": answer.image.image_id if answer.image else None,
-            "filename": answer.image.filename if answer.image else None,
-            "width": answer.width,
-            "height": answer.height,
-        },
+        "query": {**query_json(answer), "localization": localization_json(answer.localization)},
+        "mode": answer.mode,
         "results": [match_json(match) for match in answer.matches],
-        "took_ms": {stage: round(value, 3) for stage, value in answer.timings.to_json().items()},
+        "took_ms": took_json(answer),
     }
+
+
+def located_json(answer: Answer) -> dict[str, Any]:
+    """What is in the query, and where."""
+    return {
+        "query": query_json(answer),
+        **(localization_json(answer.localization) or {}),
+        "took_ms": took_json(answer),
+    }
+
+
+def query_json(answer: Answer) -> dict[str, Any]:
+    """What was asked about."""
+    return {
+        "image_id": answer.image.image_id if answer.image else None,
+        "filename": answer.image.filename if answer.image else None,
+        "width": answer.width,
+        "height": answer.height,
+    }
+
+
+def localization_json(localization: Localization | None) -> dict[str, Any] | None:
+    """Boxes are [xmin, ymin, xmax, ymax] in pixels of the picture, half-open."""
+    return localization.to_json() if localization else None
+
+
+def took_json(answer: Answer) -> dict[str, float]:
+    """Milliseconds of each stage."""
+    return {stage: round(value, 3) for stage, value in answer.timings.to_json().items()}

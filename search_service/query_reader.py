@@ -3,21 +3,23 @@
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from search_service.engine import DEFAULT_K, IndexedQuery, Query, UploadedQuery
 from search_service.errors import RequestError
+from search_service.records import DEFAULT_K, IndexedQuery, Query, UploadedQuery, Wishes
 
-_JSON_FIELDS = {"image_id", "image_base64", "k"}
+_JSON_FIELDS = {"image_id", "image_base64", "k", "mode", "localize"}
+_WORDS = {"true": True, "1": True, "false": False, "0": False}
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
-def read_query(request: Request) -> tuple[Query, int]:
-    """The query of a POST, and how many results it wants.
+def read_query(request: Request) -> tuple[Query, Wishes]:
+    """The query of a POST, and what its answer should hold.
 
     Raises:
         RequestError: no picture in it, or another content type than a form's or JSON's.
@@ -48,16 +50,44 @@ def read_k(value: Any, default: int = DEFAULT_K) -> int:  # noqa: ANN401 - whate
     raise RequestError(400, "invalid_k", f"expected k as a whole number, found {value!r:.50}")
 
 
-def _read_form(request: Request) -> tuple[Query, int]:
+def read_wishes(fields: Mapping[str, Any]) -> Wishes:
+    """What an answer should hold, from the fields of a form, an address or JSON.
+
+    Raises:
+        RequestError: a field is not of its kind; ranges are the engine's to check.
+    """
+    return Wishes(
+        k=read_k(fields.get("k")), mode=_read_mode(fields.get("mode")), localize=_read_flag(fields.get("localize"))
+    )
+
+
+def _read_mode(value: Any) -> str | None:  # noqa: ANN401 - whatever a client sends
+    if value is None or value == "":
+        return None
+    if isinstance(value, str):
+        return value
+    raise RequestError(400, "invalid_mode", f"expected mode as a word, found {value!r:.50}")
+
+
+def _read_flag(value: Any) -> bool:  # noqa: ANN401 - whatever a client sends
+    if value is None or value == "":
+        return True
+    known = value if isinstance(value, bool) else _WORDS.get(str(value).lower())
+    if known is None:
+        raise RequestError(400, "invalid_localize", f"expected localize as true or false, found {value!r:.50}")
+    return known
+
+
+def _read_form(request: Request) -> tuple[Query, Wishes]:
     upload = request.files.get("image")
     if upload is None or not upload.filename:
         raise RequestError(400, "no_image", "expected a picture in the form's file field 'image', found none")
     with closing(upload):  # a large one lies in a temporary file
         data = upload.read()
-    return UploadedQuery(data), read_k(request.form.get("k"))
+    return UploadedQuery(data), read_wishes(request.form)
 
 
-def _read_json(request: Request) -> tuple[Query, int]:
+def _read_json(request: Request) -> tuple[Query, Wishes]:
     body = _parse_json(request)
     if not isinstance(body, dict):
         raise RequestError(400, "invalid_json", f"expected a JSON object, found {type(body).__name__}")
@@ -69,7 +99,7 @@ def _read_json(request: Request) -> tuple[Query, int]:
         raise RequestError(
             400, "no_image", f"expected either image_id or image_base64, found {given or 'neither'}"
         )
-    return _read_picture(body[given[0]], given[0]), read_k(body.get("k"))
+    return _read_picture(body[given[0]], given[0]), read_wishes(body)
 
 
 def _parse_json(request: Request) -> Any:  # noqa: ANN401 - whatever a client sends

@@ -9,12 +9,17 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 
 import indexer.__main__
+import localizer.__main__
 import search_service.__main__
 from search_service import settings
 
 HOME = Path(__file__).parents[1]
 README = (HOME / "README.md").read_text()
-GROUPS = {"indexer": indexer.__main__.main, "search_service": search_service.__main__.main}
+GROUPS = {
+    "indexer": indexer.__main__.main,
+    "localizer": localizer.__main__.main,
+    "search_service": search_service.__main__.main,
+}
 
 
 COMMANDS = [
