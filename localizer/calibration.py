@@ -120,14 +120,19 @@ def fit_logistic(logits: Doubles, targets: Doubles) -> tuple[float, float]:
 def expected_calibration_error(said: Doubles, came: Doubles, bins: int = 10) -> float:
     """Mean distance between what was said and what came about, over bins of equal width, weighted by their size.
 
+    Where nothing was said it is 0.
+
     Args:
         said: (N,) probabilities or predicted IoUs, in [0, 1].
         came: (N,) 0 or 1, or actual IoUs, in [0, 1].
         bins: of [0, 1].
     """
-    return float(
-        sum(count * abs(mean_said - mean_came) for mean_said, mean_came, count in reliability(said, came, bins))
-    ) / len(said)
+    if not len(said):
+        return 0.0
+    distances = [
+        count * abs(mean_said - mean_came) for mean_said, mean_came, count in reliability(said, came, bins)
+    ]
+    return sum(distances) / len(said)
 
 
 def reliability(said: Doubles, came: Doubles, bins: int = 10) -> list[tuple[float, float, int]]:

@@ -74,16 +74,6 @@ def save(collection: Path, head: StoredHead) -> Path:
     return published
 
 
-def exists(collection: Path, task: str) -> bool:
-    """Whether a head for this task was ever trained."""
-    return bool(_numbered(collection / "heads" / task))
-
-
-def nothing_trained(collection: Path, task: str) -> str:
-    """That there is no head, and what to do."""
-    return f"expected a trained head in {collection}, found none; {_way_out(collection, task)}"
-
-
 def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
     """The head in use.
 
@@ -93,7 +83,7 @@ def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
     """
     folders = _numbered(collection / "heads" / task)
     if not folders:
-        raise NoHeadError(nothing_trained(collection, task))
+        raise NoHeadError(f"expected a trained head in {collection}, found none; {_way_out(collection, task)}")
     card = _read_card(folders[-1] / _CARD, _way_out(collection, task))
     if card["fingerprint"] != fingerprint:
         raise HeadError(

@@ -1,8 +1,9 @@
 """Trained heads at work: the only door upward."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -11,9 +12,9 @@ from indexer.collection import Collection
 from indexer.reduction import Embedding, Floats
 from indexer.semantic_index import SemanticIndex
 from localizer import checkpoint
-from localizer.checkpoint import DETECT, MAIN
+from localizer.checkpoint import DETECT, MAIN, StoredHead
 from localizer.detector import Detector
-from localizer.errors import NoHeadError
+from localizer.errors import HeadError, NoHeadError
 from localizer.examples import VECTOR, Inputs, read_inputs
 from localizer.finding import FoundObjects
 from localizer.fusion import fuse
@@ -22,6 +23,8 @@ from localizer.records import Localization
 from localizer.semantic import join
 
 _ROWS_AT_ONCE = 512
+
+Made = TypeVar("Made", MainObjectFinder, Detector)
 
 logger = logging.getLogger(__name__)
 
@@ -40,21 +43,19 @@ class Localizer:
 
     @classmethod
     def open(cls, collection: Collection) -> "Localizer":
-        """The heads in use of an open collection.
+        """The heads in use of an open collection; one that is damaged or does not fit is left out, with a warning.
 
         Raises:
             NoHeadError: none was trained.
-            HeadError: one is damaged, or does not fit the collection.
+            HeadError: none is whole and fits the collection.
         """
-        path, fingerprint = collection.path, collection.manifest.fingerprint
-        main = (
-            MainObjectFinder(checkpoint.load(path, MAIN, fingerprint)) if checkpoint.exists(path, MAIN) else None
-        )
-        detector = (
-            Detector(checkpoint.load(path, DETECT, fingerprint)) if checkpoint.exists(path, DETECT) else None
-        )
+        main, why_no_main = _load(collection, MAIN, MainObjectFinder)
+        detector, why_no_detector = _load(collection, DETECT, Detector)
         if main is None and detector is None:
-            raise NoHeadError(checkpoint.nothing_trained(path, MAIN))
+            raise min(filter(None, (why_no_main, why_no_detector)), key=lambda why: isinstance(why, NoHeadError))
+        for error in (why_no_main, why_no_detector):
+            if error is not None and not isinstance(error, NoHeadError):
+                logger.warning("%s", error)
         return cls(main, detector)
 
     @property
@@ -121,21 +122,15 @@ class Localizer:
         """
         return _semantic_rows(self.finder, embedding.vectors, as_inputs(embedding))
 
-    def semantic_index(self, collection: Collection) -> SemanticIndex:
-        """The one that is stored, where it was made by this head for this generation; else one made now.
+    def stored_semantic_index(self, collection: Collection) -> SemanticIndex | None:
+        """The one that is stored, where it was made by this head for this generation.
 
         Raises:
             NoHeadError: there is no head for main objects.
+            CollectionError: it is damaged.
         """
-        finder = self.finder
         held = SemanticIndex.load(collection)
-        if held is not None and held.source == finder.stored.digest:
-            return held
-        logger.info(
-            "Working out the semantic index; to keep it: python -m localizer align --collection %s",
-            collection.path,
-        )
-        return self.make_semantic_index(collection)
+        return held if held is not None and held.source == self.finder.stored.digest else None
 
     def make_semantic_index(self, collection: Collection) -> SemanticIndex:
         """One row for each image, from what is stored of it: no picture is embedded.
@@ -152,6 +147,16 @@ class Localizer:
         return SemanticIndex(np.concatenate(rows), finder.stored.digest)
 
 
+def _load(
+    collection: Collection, task: str, make: Callable[[StoredHead], Made]
+) -> tuple[Made | None, HeadError | None]:
+    """A head for one task, or why there is none: the other may be there."""
+    try:
+        return make(checkpoint.load(collection.path, task, collection.manifest.fingerprint)), None
+    except HeadError as error:
+        return None, error
+
+
 def align(collection_path: Path) -> int:
     """Bring the semantic index in step with collection and head, and keep it; the number of its rows.
 
@@ -160,9 +165,10 @@ def align(collection_path: Path) -> int:
         HeadError: there is no head, or it does not fit.
     """
     with Collection.open(collection_path) as collection:
-        index = Localizer.open(collection).make_semantic_index(collection)
-        index.save(collection)
-        return len(index.vectors)
+        localizer = Localizer.open(collection)
+        if localizer.stored_semantic_index(collection) is None:
+            localizer.make_semantic_index(collection).save(collection)
+        return len(collection)
 
 
 def as_inputs(embedding: Embedding) -> Inputs:

@@ -57,7 +57,7 @@ class SearchEngine:
         self._localizer, self._why_no_localizer = _open_localizer(collection)
         self._semantic: SemanticIndex | None = None
         if self._localizer is not None and self._localizer.main is not None:
-            self._semantic = self._localizer.semantic_index(collection)
+            self._semantic = _open_semantic_index(collection, self._localizer)
 
     @classmethod
     def open(cls, settings: Settings) -> "SearchEngine":
@@ -223,6 +223,17 @@ class SearchEngine:
             hits = self.collection.nearest(np.asarray(embedded.embedding.vectors[0]), k, exclude)
         found = self.collection.images([hit.image_id for hit in hits])
         return tuple(Match(image, hit.score) for image, hit in zip(found, hits, strict=True))
+
+
+def _open_semantic_index(collection: Collection, localizer: Localizer) -> SemanticIndex:
+    """The stored one, or one made now, after a build that was not followed by `align`."""
+    held = localizer.stored_semantic_index(collection)
+    if held is None:
+        logger.warning(
+            "Working out the semantic index; to keep it: python -m localizer align --collection %s",
+            collection.path,
+        )
+    return held or localizer.make_semantic_index(collection)
 
 
 def _open_localizer(collection: Collection) -> tuple[Localizer | None, str]:

@@ -1,5 +1,6 @@
 """Real parts made small: a drawn devkit, a seeded ResNet50 on disk, a collection built from both."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from indexer import sample
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
+from localizer.publish import train_and_publish
+from localizer.settings import Settings
 from search_service.app import create_app
 from search_service.engine import SearchEngine
-from search_service.settings import Settings
+from search_service.settings import Settings as ServiceSettings
 
 SIDE = 64  # pixels; ResNet50 then gives maps of 2 x 2, a dozen times as fast as at 224
 IMAGES = 40
@@ -74,9 +77,37 @@ def collection(collection_path: Path) -> Iterator[Collection]:
 
 
 @pytest.fixture(scope="session")
+def trained_path(tmp_path_factory: pytest.TempPathFactory, collection_path: Path) -> Path:
+    """A copy of that collection with both heads, hardly trained; nobody may change it."""
+    path = tmp_path_factory.mktemp("trained") / "collection"
+    shutil.copytree(collection_path, path)
+    for task in ("main", "detect"):
+        train_and_publish(path, task, "train", Settings(epochs=3), lambda *_: None)
+    return path
+
+
+@pytest.fixture
+def own_trained_path(tmp_path: Path, trained_path: Path) -> Path:
+    """A copy of it to change at will."""
+    return Path(shutil.copytree(trained_path, tmp_path / "trained"))
+
+
+@pytest.fixture(scope="session")
+def trained_engine(trained_path: Path) -> SearchEngine:
+    """A search engine over it."""
+    return SearchEngine.open(ServiceSettings(collection=trained_path))
+
+
+@pytest.fixture
+def trained_client(trained_engine: SearchEngine) -> FlaskClient:
+    """A client of the service over it."""
+    return client_of(trained_engine)
+
+
+@pytest.fixture(scope="session")
 def engine(collection_path: Path) -> SearchEngine:
     """A search engine over that collection."""
-    return SearchEngine.open(Settings(collection=collection_path))
+    return SearchEngine.open(ServiceSettings(collection=collection_path))
 
 
 class BufferedClient(FlaskClient):
@@ -90,6 +121,11 @@ class BufferedClient(FlaskClient):
 @pytest.fixture
 def client(engine: SearchEngine) -> FlaskClient:
     """A client of the service over that collection."""
+    return client_of(engine)
+
+
+def client_of(engine: SearchEngine) -> FlaskClient:
+    """A client of the service over an engine."""
     app = create_app(engine)
     app.test_client_class = BufferedClient
     return app.test_client()

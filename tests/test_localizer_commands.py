@@ -1,0 +1,225 @@
+"""The localizer's commands as they are typed: what they print, write, and end with."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from indexer.annotation_xml import parse_objects
+from indexer.collection import Collection
+from localizer.__main__ import main
+from localizer.predict import Localizer
+from search_service.__main__ import main as service
+
+FIGURES = {"class_accuracy", "mean_iou", "iou_50", "iou_75", "class_and_iou_50", "corloc"}
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def run_json(*arguments: object) -> Any:  # noqa: ANN401 - whatever the command prints
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, devkit: Path) -> Path:
+    """A folder of three pictures, one of them in a folder below, and a file that is none."""
+    folder = tmp_path / "pictures"
+    (folder / "deeper").mkdir(parents=True)
+    files = sorted((devkit / "JPEGImages").iterdir())
+    for name, source in zip(("a.jpg", "b.JPG", "deeper/c.jpg"), files, strict=False):
+        shutil.copy(source, folder / name)
+    (folder / "broken.jpg").write_bytes(b"no picture")
+    (folder / "notes.txt").write_text("not looked at")
+    return folder
+
+
+def test_train_shows_each_epoch_and_publishes(tmp_path: Path, collection_path: Path) -> None:
+    path = Path(shutil.copytree(collection_path, tmp_path / "collection"))
+
+    result = run("train", "--collection", path, "--epochs", 2)
+
+    assert result.exit_code == 0, result.output
+    held, everything = (
+        [line for line in result.stderr.splitlines() if words in line] for words in ("held aside", "on all")
+    )
+    assert len(held) == 2
+    assert everything
+    assert all(word in held[0] for word in ("loss", "class right", "mean IoU"))
+    assert "published:" in result.stdout
+    with Collection.open(path) as collection:
+        assert Localizer.open(collection).detector is None
+
+
+def test_the_articles_pair_is_a_flag_away(tmp_path: Path, collection_path: Path) -> None:
+    path = Path(shutil.copytree(collection_path, tmp_path / "collection"))
+
+    summary = run_json("train", "--collection", path, "--input", "vector", "--box-loss", "mse", "--epochs", 2)
+
+    assert summary["task"] == "main"
+    card = json.loads((Path(summary["folder"]) / "head.json").read_text())
+    assert (card["settings"]["given"], card["settings"]["box_loss"]) == ("vector", "mse")
+
+
+def test_quiet_training_says_nothing(tmp_path: Path, collection_path: Path) -> None:
+    path = Path(shutil.copytree(collection_path, tmp_path / "collection"))
+
+    result = run("train", "--collection", path, "--epochs", 1, "--task", "detect", "--quiet")
+
+    assert (result.exit_code, result.output) == (0, "")
+
+
+def test_a_collection_that_is_none_ends_in_one_line(tmp_path: Path) -> None:
+    result = run("train", "--collection", tmp_path / "nowhere")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: expected a collection in")
+    assert result.stderr.count("\n") == 1
+
+
+def test_the_ablation_compares_every_loss_and_input(collection_path: Path) -> None:
+    rows = run_json("train", "--collection", collection_path, "--ablation", "--epochs", 1)
+
+    assert len(rows) == 2 * (1 + 3 + 3)
+    assert {row["taught"] for row in rows} == {"class", "box", "both"}
+    alone = next(row for row in rows if row["taught"] == "class")
+    assert alone["mean"]["mean_iou"] is None
+    assert 0 <= alone["mean"]["class_accuracy"] <= 1
+    assert not (collection_path / "heads").exists()
+
+
+def test_evaluate_gives_all_figures_beside_baselines(trained_path: Path) -> None:
+    found = run_json("evaluate", "--collection", trained_path)
+
+    main_object, detector = found["main_object"], found["detector"]
+    assert set(main_object) >= FIGURES
+    assert set(main_object["intervals"]) == FIGURES
+    assert set(main_object["baselines"]) == {
+        "majority_class", "mean_box", "class_mean_box", "nearest_neighbour",
+    }  # fmt: skip
+    assert all(set(figures) >= FIGURES for figures in main_object["per_class"].values())
+    assert 0 <= detector["map_50"] <= 1
+    assert set(next(iter(detector["per_class"].values()))) == {"ap_50", "objects"}
+    assert found["train_seconds"] == main_object["train_seconds"] + detector["train_seconds"]
+
+
+def test_evaluate_prints_tables(trained_path: Path) -> None:
+    text = run("evaluate", "--collection", trained_path, "--split", "train").stdout
+
+    assert text.startswith("main object, ")
+    assert all(words in text for words in ("nearest neighbour", "95 % interval", "AP@0.5", "calibration error"))
+
+
+def test_evaluate_without_a_head_says_what_to_run(collection_path: Path) -> None:
+    result = run("evaluate", "--collection", collection_path)
+
+    assert result.exit_code == 1
+    assert "python -m localizer train --collection" in result.stderr
+
+
+def test_predict_draws_and_prints(tmp_path: Path, trained_path: Path, pictures: Path) -> None:
+    result = run(
+        "predict", pictures / "a.jpg", pictures / "b.JPG", "--collection", trained_path, "--out", tmp_path
+    )
+
+    assert result.exit_code == 0, result.output
+    assert result.stdout.splitlines()[0].split() == ["file", "class", "probability", "IoU", "box", "drawn"]
+    with Image.open(tmp_path / "a.jpg") as drawn, Image.open(pictures / "a.jpg") as original:
+        assert drawn.size == original.size
+
+
+def test_predict_tells_of_files_it_cannot_read_and_goes_on(
+    tmp_path: Path, trained_path: Path, pictures: Path
+) -> None:
+    files = [pictures / name for name in ("missing.jpg", "broken.jpg", "a.jpg")]
+
+    result = run("predict", *files, "--collection", trained_path, "--out", tmp_path, "--json")
+
+    assert result.exit_code == 1
+    assert [Path(one["file"]).name for one in json.loads(result.stdout)] == ["a.jpg"]
+    assert [line.split(": ")[0] for line in result.stderr.splitlines()[-2:]] == ["error", "error"]
+
+
+def test_predicted_pictures_of_one_name_do_not_replace_each_other(
+    tmp_path: Path, trained_path: Path, pictures: Path
+) -> None:
+    shutil.copy(pictures / "b.JPG", pictures / "deeper" / "a.jpg")
+
+    run(
+        "predict",
+        pictures / "a.jpg",
+        pictures / "deeper" / "a.jpg",
+        "--collection",
+        trained_path,
+        "--out",
+        tmp_path,
+    )
+
+    assert {path.name for path in tmp_path.glob("*.jpg")} == {"a.jpg", "a-2.jpg"}
+
+
+@pytest.mark.parametrize("kind", ["voc", "coco", "csv"])
+def test_tag_writes_every_picture_and_skips_what_is_none(
+    tmp_path: Path, trained_path: Path, pictures: Path, kind: str
+) -> None:
+    out = tmp_path / "tags"
+
+    result = run(
+        "tag", pictures, "--collection", trained_path, "--format", kind, "--out", out, "--min-probability", 0
+    )
+
+    assert result.exit_code == 0, result.output
+    assert "in 3 pictures, 1 skipped" in result.stdout
+    assert "skipped broken.jpg: expected a picture" in result.stderr
+    assert tagged_names(kind, out) == {"a", "b", "c"}
+
+
+def tagged_names(kind: str, out: Path) -> set[str]:
+    """Stems of the files that something was found in."""
+    if kind == "voc":
+        return {path.stem for path in out.rglob("*.xml") if parse_objects(path.read_bytes())}
+    if kind == "coco":
+        content = json.loads(out.read_text())
+        names = {image["id"]: image["file_name"] for image in content["images"]}
+        return {Path(names[one["image_id"]]).stem for one in content["annotations"]}
+    with out.open(newline="") as file:
+        return {Path(row["file"]).stem for row in csv.DictReader(file)}
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path: Path, trained_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+
+    result = run("tag", tmp_path / "empty", "--collection", trained_path, "--out", tmp_path / "out")
+
+    assert result.exit_code == 1
+    assert "expected pictures in" in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_align_is_told_how_many(own_trained_path: Path) -> None:
+    shutil.rmtree(own_trained_path / "derived")
+
+    result = run("align", "--collection", own_trained_path)
+
+    assert result.stdout == "semantic index of 40 images in step with the head\n"
+    assert list(own_trained_path.glob("derived/*/semantic.npz"))
+
+
+def test_query_tells_what_is_in_the_picture(trained_path: Path, pictures: Path) -> None:
+    arguments = ["query", str(pictures / "a.jpg"), "--collection", str(trained_path), "-k", "2"]
+
+    text = CliRunner().invoke(service, arguments).stdout
+    semantic = json.loads(CliRunner().invoke(service, [*arguments, "--json"]).stdout)
+    visual = json.loads(CliRunner().invoke(service, [*arguments, "--mode", "visual", "--json"]).stdout)
+
+    assert " at " in text.splitlines()[0]
+    assert (semantic["mode"], visual["mode"]) == ("semantic", "visual")
+    assert semantic["query"]["localization"]["class"]
