@@ -5,8 +5,10 @@ Commands import what they need when they run: `--help` must not wait for torch.
 
 # ruff: noqa: PLC0415
 
+import csv
 import json
 import logging
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +20,7 @@ from indexer.command_line import FOLDER, Commands, collection_option, json_optio
 if TYPE_CHECKING:
     from indexer.build_settings import BuildSummary
     from indexer.evaluate import RelevanceReport, RetrievalReport, Scores
+    from indexer.records import IndexedImage
 
 
 @click.group(cls=Commands)
@@ -115,6 +118,41 @@ def evaluate(collection: Path, queries: str, gallery: str, *, as_json: bool) -> 
     click.echo(
         json.dumps(_reports_json(visual, semantic)) if as_json else _reports_text(visual=visual, semantic=semantic)
     )
+
+
+@main.command(name="map")
+@collection_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="CSV file to write.")
+@json_option
+def map_(collection: Path, out: Path | None, *, as_json: bool) -> None:
+    """Lay the images out on a plane, so that what looks alike lies together, and keep their places."""
+    from indexer import plane
+    from indexer.collection import Collection
+
+    started = time.monotonic()
+    with Collection.open(collection) as opened:
+        places = plane.store(opened)
+        images = opened.all_images()
+    rows = [_place_row(image, *place) for image, place in zip(images, places.tolist(), strict=True)]
+    if out:
+        _write_places(out, rows)
+    done = f"{len(rows)} images laid out in {time.monotonic() - started:.1f} s"
+    click.echo(json.dumps(rows) if as_json else done)
+
+
+def _place_row(image: "IndexedImage", x: float, y: float) -> dict[str, Any]:
+    """Where an image lies, with the class of its main object."""
+    class_name = image.main_object.class_name if image.main_object else None
+    known = {"image_id": image.image_id, "filename": image.filename, "class": class_name, "split": image.split}
+    return {**known, "x": x, "y": y}
+
+
+def _write_places(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        table_writer = csv.writer(file, lineterminator="\n")
+        table_writer.writerow(["file", "class", "split", "x", "y"])
+        table_writer.writerows([row["filename"], row["class"], row["split"], row["x"], row["y"]] for row in rows)
 
 
 def _summary_json(summary: "BuildSummary") -> dict[str, Any]:
