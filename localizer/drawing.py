@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 from indexer.records import Box
 
 TRUE, PREDICTED = "#e5383b", "#2563eb"
-_LINE, _TEXT = 0.006, 0.045  # of the mean side
+_LINE, _TEXT = 0.008, 0.045  # of the mean side
 _LEAST_TEXT = 12  # pixels
 
 Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
@@ -44,6 +44,7 @@ def draw(pixels: Image.Image, marks: list[Mark]) -> Image.Image:
     width, font = max(2, round(side * _LINE)), ImageFont.load_default(max(_LEAST_TEXT, side * _TEXT))
     for mark in marks:
         canvas.rectangle(mark.box.corners, outline=mark.colour, width=width)
+    for mark in marks:  # no box crosses a text
         _write(canvas, mark, font, drawn.size)
     return drawn
 

@@ -37,10 +37,17 @@ class Shelf:
         self.unreadable: list[str] = []
 
     def put(self, image: IndexedImage, prefix: str, marks: Sequence[Mark] = ()) -> str | None:
-        """Copy a picture with marks in its pixels drawn on it; the address within the report, None where it is gone.
+        """Copy a picture with marks, given in its own pixels, drawn on it; once for each prefix.
 
-        The copy is called by the image's id: a devkit's names need not be fit for an address.
+        The copy is called by the image's id, as a devkit's names need not be fit for an address.
+
+        Returns:
+            Address within the report; None where the picture cannot be read.
         """
+        path = self._folder / f"{prefix}-{image.image_id}.jpg"
+        address = f"{_FOLDER}/{path.name}"
+        if path in self.written:
+            return address
         try:
             picture = images.load(picture_path(self._root, image.filename), _SIDE)
         except (ImageError, OSError):
@@ -48,10 +55,9 @@ class Shelf:
             return None
         small = drawing.shrink(picture.pixels, _SIDE)
         across, down = small.width / image.width, small.height / image.height
-        path = self._folder / f"{prefix}-{image.image_id}.jpg"
         drawing.save(drawing.draw(small, [mark.scaled(across, down) for mark in marks]), path)
         self.written.append(path)
-        return f"{_FOLDER}/{path.name}"
+        return address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +121,9 @@ def _make_card(evaluation: MainObjectEvaluation, row: int, shelf: Shelf) -> Card
         Mark(pixel_box(corners, image.width, image.height), predicted_class, PREDICTED, at_foot=True),
     ]
     address = shelf.put(image, "answer", marks)
-    return address and Card(
+    if address is None:
+        return None
+    return Card(
         address=address,
         filename=image.filename,
         true_class=label.class_name,

