@@ -67,7 +67,7 @@ def _flag(node: ET.Element, tag: str) -> bool | None:
 
 
 def _add(parent: ET.Element, tag: str, text: str) -> None:
-    ET.SubElement(parent, tag).text = text
+    ET.SubElement(parent, tag).text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
 
 
 def _add_object(annotation: ET.Element, label: ObjectLabel) -> None:

@@ -14,6 +14,9 @@ from indexer.collection import Collection, generations
 from indexer.errors import CollectionError
 from indexer.generation import sync
 
+# What numpy and zipfile raise on damaged archives.
+_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
+
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -31,7 +34,7 @@ def save(collection: Collection, name: str, arrays: Arrays) -> None:
         part.unlink(missing_ok=True)
     kept = {path.name for path in generations(collection.path)}
     for former in folder.parent.iterdir():
-        if former.name not in kept:
+        if former.is_dir() and former.name not in kept:
             shutil.rmtree(former)
 
 
@@ -45,9 +48,9 @@ def load(collection: Collection, name: str) -> Arrays | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return dict(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise CollectionError(
             f"{path} is damaged: expected arrays, found what cannot be read; delete that file and run again"
         ) from error

@@ -40,9 +40,10 @@ class SemanticIndex:
         arrays = derived.load(collection, _NAME)
         if arrays is None:
             return None
-        if len(arrays["vectors"]) != len(collection):
+        rows = len(arrays.get("vectors", ()))
+        if rows != len(collection) or "source" not in arrays:
             raise CollectionError(
-                f"expected a semantic index of {len(collection)} rows, found {len(arrays['vectors'])}; align it: "
+                f"expected a semantic index of {len(collection)} rows, found {rows}; align it: "
                 f"python -m localizer align --collection {collection.path}"
             )
         return cls(arrays["vectors"], str(arrays["source"]))

@@ -81,7 +81,7 @@ def _ways(epochs: int) -> Iterator[Settings]:
 def _try(task: MainObjectTask, learned: Examples, judged: Examples, progress: "tqdm[Any]") -> list[float]:
     """Means of `scoring.FIGURES` after one training."""
     *_, last = task.train(learned)
-    answers = ask(last.head, judged.inputs)  # type: ignore[arg-type]  # the task's own kind of head
+    answers = ask(last.head, judged.inputs)
     marks = scoring.mark(Guess(answers.class_logits.argmax(1), answers.boxes), judged)
     progress.update()
     return list(scoring.summarise(marks).values())

@@ -19,7 +19,7 @@ from localizer.scoring import HALF
 
 _LIKELY = 0.05  # score from which a detection tells anything
 _EDGE = 1e-6  # what scores are kept away from 0 and 1, where logits have no end
-_TRUST = 0.01  # in the uncalibrated head: keeps a handful of pictures from bending it far
+_TRUST = 1.0  # in the uncalibrated head, as much as in one picture: keeps a handful from bending it far
 
 Doubles = NDArray[np.float64]
 
@@ -111,7 +111,7 @@ def fit_logistic(logits: Doubles, targets: Doubles) -> tuple[float, float]:
     def surprise(line: Doubles) -> float:
         moved = line[0] * logits + line[1]
         entropy = -(targets * log_expit(moved) + (1 - targets) * log_expit(-moved)).mean()
-        return float(entropy + _TRUST * ((line[0] - 1) ** 2 + line[1] ** 2))
+        return float(entropy + _TRUST / len(targets) * ((line[0] - 1) ** 2 + line[1] ** 2))
 
     slope, offset = minimize(surprise, np.array([1.0, 0.0])).x
     return float(slope), float(offset)
@@ -147,6 +147,6 @@ def _fit_temperature(class_logits: Doubles, class_ids: NDArray[np.int64]) -> flo
 
     def surprise(log_temperature: Doubles) -> float:
         logs = log_softmax(class_logits / np.exp(log_temperature[0]), axis=1)
-        return float(-logs[rows, class_ids].mean() + _TRUST * log_temperature[0] ** 2)
+        return float(-logs[rows, class_ids].mean() + _TRUST / len(class_ids) * log_temperature[0] ** 2)
 
     return float(np.exp(minimize(surprise, np.array([0.0])).x[0]))

@@ -35,8 +35,15 @@ class TaggedPicture:
 
 
 def voc_files(tagged: Sequence[TaggedPicture], _: Sequence[str]) -> dict[str, bytes]:
-    """Name of an XML file -> its content; corners in whole pixels, as labelling tools expect them."""
-    return {str(PurePath(one.name).with_suffix(".xml")): _voc_xml(one) for one in tagged}
+    """Name of an XML file -> its content; corners in whole pixels, as labelling tools expect them.
+
+    Where two pictures differ only in their ending, the ending stays in the names.
+    """
+    names = [str(PurePath(one.name).with_suffix("")) for one in tagged]
+    return {
+        f"{name if names.count(name) == 1 else one.name}.xml": _voc_xml(one)
+        for name, one in zip(names, tagged, strict=True)
+    }
 
 
 def coco_files(tagged: Sequence[TaggedPicture], classes: Sequence[str]) -> dict[str, bytes]:
@@ -71,7 +78,7 @@ def csv_files(tagged: Sequence[TaggedPicture], _: Sequence[str]) -> dict[str, by
                     *(f"{value:.1f}" for value in one.box.corners),
                 ]
             )
-    return {"": text.getvalue().encode()}
+    return {"": text.getvalue().encode(errors="replace")}
 
 
 FORMATS: Mapping[str, Callable[[Sequence[TaggedPicture], Sequence[str]], dict[str, bytes]]] = {

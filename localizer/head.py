@@ -13,7 +13,8 @@ from localizer.examples import VECTOR, Inputs
 from localizer.trunk import DeepTrunk, summarise
 
 BINS = 33  # positions that an edge may have, evenly over the picture; its expectation lies anywhere between
-_MAP_HIDDEN, _VECTOR_HIDDEN, _PLACE_CHANNELS, _DROPPED = 192, 512, 32, 0.3
+_MAP_HIDDEN, _VECTOR_HIDDEN, _PLACE_CHANNELS = 192, 512, 32
+_DROPPED, _VECTOR_DROPPED = 0.3, 0.5
 
 
 class Output(NamedTuple):
@@ -22,18 +23,17 @@ class Output(NamedTuple):
     Attributes:
         class_logits: (N, classes), of which one class the main object is.
         presence_logits: (N, classes), of each class whether it is in the picture at all.
-        edge_logits: (N, 4, BINS), a distribution for each of xmin, ymin, xmax, ymax.
+        boxes: (N, 4) unit boxes of the main object.
         iou_logits: (N,), logit of the IoU that the box is expected to have.
+        edge_logits: (N, 4, BINS), a distribution for each of xmin, ymin, xmax, ymax, whose expectation the box is;
+            None from a head that is given vectors.
     """
 
     class_logits: Tensor
     presence_logits: Tensor
-    edge_logits: Tensor
+    boxes: Tensor
     iou_logits: Tensor
-
-    def boxes(self) -> Tensor:
-        """(N, 4) unit boxes: the expectation of each edge."""
-        return sort_corners(edges.expectation(self.edge_logits, positions()))
+    edge_logits: Tensor | None
 
 
 def positions() -> Tensor:
@@ -59,78 +59,67 @@ class HeadShape:
         return cls(classes, {name: tuple(values.shape[1:]) for name, values in inputs.items()})
 
 
-class Head(nn.Module):
-    """A trunk over the inputs, and a branch for each output."""
+def make_head(shape: HeadShape) -> nn.Module:
+    """A head of random weights for what it will be given."""
+    return VectorHead(shape) if VECTOR in shape.inputs else MapHead(shape)
+
+
+class MapHead(nn.Module):
+    """Convolutions over the maps of both stages, and a branch for each output.
+
+    Classes are told from mean and maximum over space, edges from a few channels of every cell.
+    """
 
     def __init__(self, shape: HeadShape) -> None:
         super().__init__()
-        self.trunk: MapTrunk | VectorTrunk = (
-            VectorTrunk(shape.inputs[VECTOR][0]) if VECTOR in shape.inputs else MapTrunk(shape.inputs)
-        )
-        self.classes = _branch(self.trunk.summary, shape.classes)
-        self.presence = _branch(self.trunk.summary, shape.classes)
-        self.edges = _branch(self.trunk.places, 4 * BINS)
-        self.iou = nn.Linear(self.trunk.places, 1)
+        _, height, width = shape.inputs["deep"]
+        places = _PLACE_CHANNELS * height * width
+        self.cells = DeepTrunk(shape.inputs, _MAP_HIDDEN)
+        self.squeeze = nn.Sequential(nn.Conv2d(_MAP_HIDDEN, _PLACE_CHANNELS, 1), nn.SiLU(), nn.Flatten())
+        self.classes = _branch(2 * _MAP_HIDDEN, shape.classes)
+        self.presence = _branch(2 * _MAP_HIDDEN, shape.classes)
+        self.edges = _branch(places, 4 * BINS)
+        self.iou = nn.Linear(places, 1)
 
     def forward(self, inputs: Inputs) -> Output:
-        """N pictures' inputs -> what is said of them."""
-        summary, places = self.trunk(inputs)
-        return Output(
-            self.classes(summary),
-            self.presence(summary),
-            self.edges(places).view(-1, 4, BINS),
-            self.iou(places.detach()).squeeze(-1),
-        )
-
-
-class MapTrunk(nn.Module):
-    """Convolutions over the maps of both stages.
-
-    Attributes:
-        summary: length of what classes are told from: mean and maximum over space.
-        places: length of what edges are told from: a few channels of every cell.
-    """
-
-    def __init__(self, inputs: Mapping[str, tuple[int, ...]]) -> None:
-        super().__init__()
-        _, height, width = inputs["deep"]
-        self.summary, self.places = 2 * _MAP_HIDDEN, _PLACE_CHANNELS * height * width
-        self.cells = DeepTrunk(inputs, _MAP_HIDDEN)
-        self.squeeze = nn.Sequential(nn.Conv2d(_MAP_HIDDEN, _PLACE_CHANNELS, 1), nn.SiLU(), nn.Flatten())
-
-    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Maps -> (N, summary), (N, places)."""
+        """N pictures' maps -> what is said of them."""
         cells = self.cells(inputs)
-        return summarise(cells), self.squeeze(cells)
+        summary, places = summarise(cells), self.squeeze(cells)
+        edge_logits = self.edges(places).view(-1, 4, BINS)
+        boxes = sort_corners(edges.expectation(edge_logits, positions()))
+        iou_logits = self.iou(places.detach()).squeeze(-1)
+        return Output(self.classes(summary), self.presence(summary), boxes, iou_logits, edge_logits)
 
 
-class VectorTrunk(nn.Module):
-    """A multi-layer perceptron over the vector: the article's input.
+class VectorHead(nn.Module):
+    """A multi-layer perceptron over the vector with four numbers for the box: the article's head."""
 
-    Attributes:
-        summary: length of what classes are told from.
-        places: length of what edges are told from, which is the same here.
-    """
-
-    def __init__(self, length: int) -> None:
+    def __init__(self, shape: HeadShape) -> None:
         super().__init__()
-        self.summary = self.places = _VECTOR_HIDDEN
-        self.layers = nn.Sequential(
+        length = shape.inputs[VECTOR][0]
+        self.hidden = nn.Sequential(
             nn.BatchNorm1d(length),
-            *_dense(length, _VECTOR_HIDDEN),
-            nn.Dropout(_DROPPED),
-            *_dense(_VECTOR_HIDDEN, _VECTOR_HIDDEN),
+            nn.Dropout(_VECTOR_DROPPED),
+            *_dense(length),
+            nn.Dropout(_VECTOR_DROPPED),
+            *_dense(_VECTOR_HIDDEN),
         )
+        self.classes = _branch(_VECTOR_HIDDEN, shape.classes, _VECTOR_DROPPED)
+        self.presence = _branch(_VECTOR_HIDDEN, shape.classes, _VECTOR_DROPPED)
+        self.box = _branch(_VECTOR_HIDDEN, 4, _VECTOR_DROPPED)
+        self.iou = nn.Linear(_VECTOR_HIDDEN, 1)
 
-    def forward(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Vectors -> (N, summary), (N, places)."""
-        hidden = self.layers(inputs[VECTOR])
-        return hidden, hidden
+    def forward(self, inputs: Inputs) -> Output:
+        """N pictures' vectors -> what is said of them."""
+        hidden = self.hidden(inputs[VECTOR])
+        boxes = sort_corners(self.box(hidden).float().sigmoid())
+        iou_logits = self.iou(hidden.detach()).squeeze(-1)
+        return Output(self.classes(hidden), self.presence(hidden), boxes, iou_logits, None)
 
 
-def _branch(given: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Dropout(_DROPPED), nn.Linear(given, outputs))
+def _branch(given: int, outputs: int, dropped: float = _DROPPED) -> nn.Sequential:
+    return nn.Sequential(nn.Dropout(dropped), nn.Linear(given, outputs))
 
 
-def _dense(given: int, hidden: int) -> list[nn.Module]:
-    return [nn.Linear(given, hidden), nn.BatchNorm1d(hidden), nn.SiLU()]
+def _dense(given: int) -> list[nn.Module]:
+    return [nn.Linear(given, _VECTOR_HIDDEN), nn.BatchNorm1d(_VECTOR_HIDDEN), nn.SiLU()]

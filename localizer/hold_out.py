@@ -28,7 +28,9 @@ def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
             "train on a larger split"
         )
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    learned, held = next(splitter.split(groups, _strata(examples.class_ids.numpy(), parts), groups))
+    splits = splitter.split(groups, _strata(examples.class_ids.numpy(), parts), groups)
+    # A large group makes its part larger than the others: the part nearest to a fair share is taken.
+    learned, held = min(splits, key=lambda split: abs(len(split[1]) - len(groups) / parts))
     return examples.take(learned), examples.take(held)
 
 

@@ -41,25 +41,30 @@ def presence_loss(output: Output, objects: Objects) -> Tensor:
 
 def iou_losses(output: Output, boxes: Tensor) -> Tensor:
     """Cross-entropy between the IoU that was predicted and the one that came about, (N,)."""
-    actual = iou(output.boxes().detach(), boxes)
+    actual = iou(output.boxes.detach(), boxes)
     return functional.binary_cross_entropy_with_logits(output.iou_logits.float(), actual, reduction="none")
 
 
 def squared(output: Output, boxes: Tensor) -> Tensor:
-    """Mean squared error of the edges, (N,)."""
-    return (output.boxes() - boxes).square().mean(-1)
+    """Mean squared error of the edges, (N,), in units of the square of a fifth of the picture.
+
+    Errors of unit boxes are small; unscaled they would hardly count beside cross-entropy.
+    """
+    return ((output.boxes - boxes) / 0.2).square().mean(-1)
 
 
 def absolute(output: Output, boxes: Tensor) -> Tensor:
     """Mean absolute error of the edges, (N,)."""
-    return (output.boxes() - boxes).abs().mean(-1)
+    return (output.boxes - boxes).abs().mean(-1)
 
 
 def overlap(output: Output, boxes: Tensor) -> Tensor:
     """Generalised IoU (Rezatofighi et al., CVPR 2019), steadied by distances and distributions of edges, (N,)."""
-    area: Tensor = generalized_box_iou_loss(output.boxes(), boxes)
-    surprise = edges.cross_entropy(output.edge_logits, positions(), boxes).mean(-1)
-    return 2 * area + 2 * absolute(output, boxes) + 0.5 * surprise
+    area: Tensor = generalized_box_iou_loss(output.boxes, boxes)
+    losses = 2 * area + 2 * absolute(output, boxes)
+    if output.edge_logits is None:
+        return losses
+    return losses + 0.5 * edges.cross_entropy(output.edge_logits, positions(), boxes).mean(-1)
 
 
 BOX_LOSSES: Mapping[str, Callable[[Output, Tensor], Tensor]] = {

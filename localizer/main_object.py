@@ -12,7 +12,7 @@ from localizer.boxes import pixel_box
 from localizer.calibration import Calibration
 from localizer.checkpoint import StoredHead
 from localizer.examples import Inputs
-from localizer.head import Head, HeadShape
+from localizer.head import HeadShape, make_head
 from localizer.predicting import ask
 from localizer.records import Candidate, Prediction
 
@@ -50,7 +50,7 @@ class MainObjectFinder:
         self.classes = stored.classes
         self.needs = tuple(shape.inputs)
         self.semantic_weight = float(stored.card["semantic_weight"])
-        self._head = Head(shape)
+        self._head = make_head(shape)
         self._head.load_state_dict(dict(stored.state))
         self._head.eval()
         self._calibration = Calibration(**stored.card["calibration"])

@@ -9,6 +9,8 @@ from torch import Tensor
 from indexer.records import IndexedImage
 from localizer.boxes import area, unit_box
 
+_ROUNDING = 1e-5
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Objects:
@@ -28,7 +30,7 @@ class Objects:
     def of(cls, images: Sequence[IndexedImage], classes: Sequence[str]) -> "Objects":
         """All objects of annotated images."""
         place = {name: number for number, name in enumerate(classes)}
-        shape = len(images), max(len(image.objects) for image in images)
+        shape = len(images), max([1, *(len(image.objects) for image in images)])
         objects = cls(
             torch.zeros(shape, dtype=torch.int64), torch.zeros(*shape, 4), torch.zeros(shape, dtype=torch.bool)
         )
@@ -70,6 +72,8 @@ class Objects:
 
     def main(self) -> tuple[Tensor, Tensor, Tensor]:
         """Class id (N,) and box (N, 4) of each picture's largest box, and whether there is any (N,)."""
-        largest = torch.where(self.real, area(self.boxes), -1.0).argmax(1, keepdim=True)
+        areas = torch.where(self.real, area(self.boxes), -1.0)
+        # Of boxes of equal size the first; shares of a picture round equal sizes differently.
+        largest = (areas >= areas.amax(1, keepdim=True) * (1 - _ROUNDING)).byte().argmax(1, keepdim=True)
         box = self.boxes.gather(1, largest[..., None].expand(-1, -1, 4)).squeeze(1)
         return self.class_ids.gather(1, largest).squeeze(1), box, self.real.any(1)

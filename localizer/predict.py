@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from indexer.collection import Collection
+from indexer.errors import CollectionError
 from indexer.reduction import Embedding, Floats
 from indexer.semantic_index import SemanticIndex
 from localizer import checkpoint
@@ -123,13 +124,16 @@ class Localizer:
         return _semantic_rows(self.finder, embedding.vectors, as_inputs(embedding))
 
     def stored_semantic_index(self, collection: Collection) -> SemanticIndex | None:
-        """The one that is stored, where it was made by this head for this generation.
+        """The one that is stored, where it was made by this head for this generation, and is whole.
 
         Raises:
             NoHeadError: there is no head for main objects.
-            CollectionError: it is damaged.
         """
-        held = SemanticIndex.load(collection)
+        try:
+            held = SemanticIndex.load(collection)
+        except CollectionError as error:
+            logger.warning("%s", error)
+            return None
         return held if held is not None and held.source == self.finder.stored.digest else None
 
     def make_semantic_index(self, collection: Collection) -> SemanticIndex:

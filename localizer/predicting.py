@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from localizer import boxes as arithmetic
 from localizer.augment import mirror
 from localizer.examples import VECTOR, Inputs
-from localizer.head import Head, Output
+from localizer.head import Output
 
 _AT_ONCE = 256  # pictures
 
@@ -31,7 +31,7 @@ class Answers:
 
 
 @torch.inference_mode()
-def ask(head: Head, inputs: Inputs) -> Answers:
+def ask(head: nn.Module, inputs: Inputs) -> Answers:
     """Ask about N pictures, some at a time."""
     count = len(next(iter(inputs.values())))
     parts = [
@@ -46,14 +46,14 @@ def ask(head: Head, inputs: Inputs) -> Answers:
     )
 
 
-def _ask_both(head: Head, inputs: Inputs) -> Answers:
+def _ask_both(head: nn.Module, inputs: Inputs) -> Answers:
     seen: Output = head(inputs)
     if VECTOR in inputs:
-        return Answers(seen.class_logits, seen.presence_logits, seen.boxes(), seen.iou_logits)
+        return Answers(seen.class_logits, seen.presence_logits, seen.boxes, seen.iou_logits)
     mirrored: Output = head(mirror(inputs))
     return Answers(
         (seen.class_logits + mirrored.class_logits) / 2,
         (seen.presence_logits + mirrored.presence_logits) / 2,
-        (seen.boxes() + arithmetic.mirror(mirrored.boxes())) / 2,
+        (seen.boxes + arithmetic.mirror(mirrored.boxes)) / 2,
         (seen.iou_logits + mirrored.iou_logits) / 2,
     )

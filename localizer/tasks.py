@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import torch
+from torch import nn
 
 from localizer.boxes import iou
 from localizer.calibration import calibrate, calibrate_detections
@@ -15,7 +16,7 @@ from localizer.detection_scoring import score_detections
 from localizer.errors import TrainingError
 from localizer.examples import VECTOR, Examples
 from localizer.finding import find_objects
-from localizer.head import Head, HeadShape
+from localizer.head import HeadShape, make_head
 from localizer.losses import total_loss
 from localizer.predicting import ask
 from localizer.scoring import HALF
@@ -64,11 +65,14 @@ class MainObjectTask:
         settings, shape = self.settings, HeadShape.of(examples.inputs, self.classes)
         recipe = Recipe(batch=64, rate=2e-3, memory=0.98, epochs=settings.epochs, seed=settings.seed)
         return train(
-            lambda: Head(shape), lambda output, objects: total_loss(output, objects, settings), examples, recipe
+            lambda: make_head(shape),
+            lambda output, objects: total_loss(output, objects, settings),
+            examples,
+            recipe,
         )
 
     @torch.inference_mode()
-    def judge(self, head: Head, held: Examples) -> Judgement:
+    def judge(self, head: nn.Module, held: Examples) -> Judgement:
         """Merit is the mean of the IoU times the probability of the true class, each only where it is taught.
 
         It is steadier than shares of a few pictures.
@@ -90,7 +94,7 @@ class MainObjectTask:
             },
         )
 
-    def choose(self, head: Head, held: Examples) -> dict[str, Any]:
+    def choose(self, head: nn.Module, held: Examples) -> dict[str, Any]:
         """The calibration, and the weight of the semantic index."""
         answers = ask(head, held.inputs)
         presence = torch.sigmoid(answers.presence_logits).numpy()

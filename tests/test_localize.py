@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 
+from indexer.backbones import Backbone
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
@@ -80,17 +81,20 @@ def test_search_tells_the_same_from_its_one_embedding(
     trained_client: FlaskClient, devkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     located = ask(trained_client, "/api/v1/localize", devkit)
-    asked: list[int] = []
-    from indexer.backbones import Backbone  # noqa: PLC0415 - only to count its calls
-
     embed = Backbone.activation_maps
-    monkeypatch.setattr(Backbone, "activation_maps", lambda self, one: (asked.append(1), embed(self, one))[1])
+    asked: list[object] = []
+
+    def count_and_embed(backbone: Backbone, pixels: object) -> object:
+        asked.append(pixels)
+        return embed(backbone, pixels)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Backbone, "activation_maps", count_and_embed)
 
     query = ask(trained_client, "/api/v1/search", devkit)["query"]
 
     assert isinstance(query, dict)
     assert query["localization"] == {name: located[name] for name in (*PREDICTION, "candidates", "objects")}
-    assert asked == [1]
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("value", "told"), [(False, False), (True, True), (None, True)])
@@ -219,5 +223,15 @@ def test_after_a_build_the_semantic_index_is_made_anew_from_what_is_stored(
 
     assert served.modes == ("semantic", "visual")
     assert aligned == 12
+    with Collection.open(own_trained_path) as collection:
+        assert Localizer.open(collection).stored_semantic_index(collection) is not None
+
+
+def test_a_damaged_semantic_index_is_made_anew(own_trained_path: Path) -> None:
+    [stored] = own_trained_path.glob("derived/*/semantic.npz")
+    stored.write_bytes(stored.read_bytes()[:99])
+
+    assert SearchEngine.open(Settings(collection=own_trained_path)).modes == ("semantic", "visual")
+    assert align(own_trained_path) == 40
     with Collection.open(own_trained_path) as collection:
         assert Localizer.open(collection).stored_semantic_index(collection) is not None
