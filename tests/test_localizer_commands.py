@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -211,6 +212,29 @@ def test_align_is_told_how_many(own_trained_path: Path) -> None:
 
     assert result.stdout == "semantic index of 40 images in step with the head\n"
     assert list(own_trained_path.glob("derived/*/semantic.npz"))
+
+
+def test_reindex_brings_the_semantic_index_in_step_in_silence(own_trained_path: Path) -> None:
+    shutil.rmtree(own_trained_path / "derived")
+
+    result = reindex(own_trained_path)
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    assert list(own_trained_path.glob("derived/*/semantic.npz"))
+
+
+def test_reindex_trains_both_heads_anew_on_request(own_trained_path: Path) -> None:
+    result = reindex(own_trained_path, "--train")
+
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    heads = {str(path.relative_to(own_trained_path)) for path in own_trained_path.glob("heads/*/*")}
+    assert heads == {f"heads/{task}/00000{number}" for task in ("main", "detect") for number in (1, 2)}
+
+
+def reindex(collection: Path, *more: str) -> "subprocess.CompletedProcess[str]":
+    script = Path(__file__).parents[1] / "scripts" / "reindex"
+    arguments = [script, "--collection", collection, *more]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
 def test_query_tells_what_is_in_the_picture(trained_path: Path, pictures: Path) -> None:
