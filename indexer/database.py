@@ -116,10 +116,6 @@ class Database:
         """Class -> number of objects."""
         return self._counts(_Object.class_name)
 
-    def split_counts(self) -> Counter[str | None]:
-        """Split -> number of images; None for those that no list names."""
-        return self._counts(_Image.split)
-
     def skipped(self) -> list[SkippedImage]:
         """The pictures that were left out, by filename."""
         with Session(self._engine) as session:

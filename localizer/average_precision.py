@@ -1,6 +1,6 @@
 """VOC's average precision of detections, by the rule of 2010 and after; pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,9 +93,3 @@ def _judge(found: Found, truth: Truth | None) -> Doubles:
             verdicts[row] = -1 if truth.difficult[best] else float(not taken[best])
             taken[best] = True
     return verdicts
-
-
-def mean_average_precision(curves: Sequence[Curve]) -> float:
-    """Mean over the classes that have objects; 0 where none has."""
-    counted = [one.average_precision for one in curves if one.objects]
-    return float(np.mean(counted)) if counted else 0.0

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from localizer.average_precision import Curve, Found, Truth, curve, mean_average_precision, overlaps
+from localizer.average_precision import Curve, Found, Truth, curve, overlaps
+from localizer.detection_scoring import DetectionScores
 
 GRID, PITCH = 4, 100  # objects stand in fields of their own, so that no box can be taken for a neighbour's
 PICTURES = 5
@@ -172,8 +173,8 @@ def test_where_there_is_nothing_to_find_a_class_does_not_count(objects: dict[int
     empty = curve({1: found((0.9, WRONG))}, objects)
 
     assert empty.objects == 0
-    assert mean_average_precision([empty]) == 0
-    assert mean_average_precision([empty, Curve(np.ones(1), np.ones(1), 1)]) == 1
+    assert DetectionScores({}).mean() == 0
+    assert DetectionScores({0: empty, 1: Curve(np.ones(1), np.ones(1), 1)}).mean(least=1) == 1
 
 
 def test_overlaps_are_of_each_with_each() -> None:

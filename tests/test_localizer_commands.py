@@ -233,7 +233,7 @@ def test_reindex_trains_both_heads_anew_on_request(own_trained_path: Path) -> No
 
 def reindex(collection: Path, *more: str) -> "subprocess.CompletedProcess[str]":
     script = Path(__file__).parents[1] / "scripts" / "reindex"
-    arguments = [script, "--collection", collection, *more]
+    arguments = [str(script), "--collection", str(collection), *more]
     return subprocess.run(arguments, capture_output=True, text=True, check=False)
 
 
