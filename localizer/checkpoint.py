@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
-from torch import Tensor
+from torch import Tensor, nn
 
 from indexer.generation import sync
 from indexer.manifest import content_sha256
@@ -25,6 +25,7 @@ FORMAT_VERSION = 1
 KEPT = 2  # heads of each task
 MAIN, DETECT = "main", "detect"
 _WEIGHTS, _CARD = "head.safetensors", "head.json"
+_ENVELOPE = ("task", "fingerprint", "classes", "weights_sha256")  # what a card says beside a head's own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -96,8 +97,24 @@ def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
         fingerprint=fingerprint,
         classes=tuple(card["classes"]),
         state=state,
-        card=card,
+        card={name: value for name, value in card.items() if name not in _ENVELOPE},
     )
+
+
+def restore(network: nn.Module, head: StoredHead) -> None:
+    """Put a head's weights into its network, ready to be asked.
+
+    Raises:
+        HeadError: they are of another network, as another version of this software has it.
+    """
+    try:
+        network.load_state_dict(dict(head.state))
+    except RuntimeError as error:
+        raise HeadError(
+            f"expected weights that fit the network of the task {head.task}, found those of another version; "
+            "train the head anew: python -m localizer train"
+        ) from error
+    network.eval()
 
 
 def _envelope(head: StoredHead, weights: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch
 
 from localizer.boxes import pixel_box
 from localizer.calibration import DetectionCalibration
-from localizer.checkpoint import StoredHead
+from localizer.checkpoint import StoredHead, restore
 from localizer.dense_head import DenseHead
 from localizer.examples import Inputs
 from localizer.finding import FoundObjects, find_objects
@@ -31,8 +31,7 @@ class Detector:
         shape = HeadShape(len(stored.classes), {name: tuple(size) for name, size in stored.card["inputs"].items()})
         self._needs = tuple(shape.inputs)
         self._head = DenseHead(shape)
-        self._head.load_state_dict(dict(stored.state))
-        self._head.eval()
+        restore(self._head, stored)
         lines = stored.card["calibration"]
         self.calibration = DetectionCalibration(tuple(lines["probability"]), tuple(lines["iou"]))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from localizer.boxes import pixel_box
 from localizer.calibration import Calibration
-from localizer.checkpoint import StoredHead
+from localizer.checkpoint import StoredHead, restore
 from localizer.examples import Inputs
 from localizer.head import HeadShape, make_head
 from localizer.predicting import ask
@@ -51,8 +51,7 @@ class MainObjectFinder:
         self.needs = tuple(shape.inputs)
         self.semantic_weight = float(stored.card["semantic_weight"])
         self._head = make_head(shape)
-        self._head.load_state_dict(dict(stored.state))
-        self._head.eval()
+        restore(self._head, stored)
         self._calibration = Calibration(**stored.card["calibration"])
 
     def answer(self, inputs: Inputs) -> MainObjects:

@@ -116,6 +116,18 @@ def test_what_an_interrupted_save_left_is_thrown_away(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "heads" / "main").iterdir()] == ["000001"]
 
 
+def test_weights_of_another_network_are_refused_in_one_line(own_trained_path: Path) -> None:
+    with Collection.open(own_trained_path) as collection:
+        for task in ("main", "detect"):
+            stored = checkpoint.load(own_trained_path, task, collection.manifest.fingerprint)
+            checkpoint.save(own_trained_path, replace(stored, state={"weight": torch.zeros(1)}))
+
+        with pytest.raises(HeadError, match=r"of another version; train the head anew") as refused:
+            Localizer.open(collection)
+
+    assert "\n" not in str(refused.value)
+
+
 def test_a_head_that_does_not_fit_is_left_out_beside_one_that_does(
     own_trained_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
