@@ -85,15 +85,22 @@ class DetectorEvaluation:
         classes: in the order of their ids.
         scores: precision and recall of each class.
         said: (D,) probability that each detection was told with.
-        came: (D,) whether it was right.
+        expected_iou: (D,) likewise.
+        overlaps: (D,) IoU with the best object of its class; right from a half on.
         train_seconds: that the head was trained for.
     """
 
     classes: Sequence[str]
     scores: DetectionScores
     said: NDArray[np.float64]
-    came: NDArray[np.float64]
+    expected_iou: NDArray[np.float64]
+    overlaps: NDArray[np.float64]
     train_seconds: float
+
+    def said_and_came(self) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        """For "probability" and "iou": what was expected of each detection, (D,), and what came about, (D,)."""
+        right = (self.overlaps >= scoring.HALF).astype(np.float64)
+        return {"probability": (self.said, right), "iou": (self.expected_iou, self.overlaps)}
 
     def to_json(self) -> dict[str, Any]:
         """`map_50` is over the classes of at least `COMMON` objects, as fewer say little."""
@@ -104,7 +111,9 @@ class DetectorEvaluation:
                 self.classes[class_id]: {"ap_50": curve.average_precision, "objects": curve.objects}
                 for class_id, curve in self.scores.curves.items()
             },
-            "calibration": {"probability_ece": expected_calibration_error(self.said, self.came)},
+            "calibration": {
+                f"{name}_ece": expected_calibration_error(*pair) for name, pair in self.said_and_came().items()
+            },
             "train_seconds": self.train_seconds,
         }
 
@@ -172,7 +181,8 @@ def _evaluate_detector(detector: Detector, truth: Examples, found: list[FoundObj
         classes=detector.classes,
         scores=score_detections(found, truth),
         said=detector.calibration.probabilities(scores).double().numpy(),
-        came=(overlaps >= scoring.HALF).double().numpy(),
+        expected_iou=detector.calibration.expected_iou(scores).double().numpy(),
+        overlaps=overlaps.double().numpy(),
         train_seconds=detector.stored.card["seconds"],
     )
 

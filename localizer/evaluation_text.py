@@ -41,8 +41,11 @@ def _detector_tables(split: str, detector: Mapping[str, Any]) -> Sequence[str]:
             for name, figures in detector["per_class"].items()
         ),
     ]
-    error = detector["calibration"]["probability_ece"]
-    return [table(rows, (f"objects, {split}", "AP@0.5", "objects")), f"calibration error: probability {error:.3f}"]
+    said = detector["calibration"]
+    return [
+        table(rows, (f"objects, {split}", "AP@0.5", "objects")),
+        f"calibration error: probability {said['probability_ece']:.3f}, IoU {said['iou_ece']:.3f}",
+    ]
 
 
 def _cells(figures: Mapping[str, float]) -> list[str]:

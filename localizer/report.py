@@ -94,7 +94,8 @@ def _said_and_came(evaluation: Evaluation) -> dict[str, tuple[Doubles, Doubles]]
         pairs = evaluation.main_object.said_and_came()
         panels |= {"Class probability": pairs["class"], "Predicted IoU": pairs["iou"]}
     if evaluation.detector:
-        panels["Detection probability"] = (evaluation.detector.said, evaluation.detector.came)
+        detections = evaluation.detector.said_and_came()
+        panels |= {"Detection probability": detections["probability"], "Detection IoU": detections["iou"]}
     return panels
 
 
