@@ -20,6 +20,7 @@ from indexer.allocator import keep_freed_memory
 from indexer.errors import WeightsError
 from indexer.fingerprint import Preprocessing
 from indexer.reduction import STAGES
+from indexer.thread_pools import keep_to_one_pool
 from indexer.weights import StateDict
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -86,6 +87,7 @@ class Backbone:
     @cached_property
     def _network(self) -> nn.Module:
         keep_freed_memory()
+        keep_to_one_pool()
         with torch.device("meta"):  # no storage: drawing random weights first would take longer than all the rest
             whole: nn.Module = _networks(self.name)()
         _fill(whole, self._state, ARCHITECTURES[self.name].classifier, self.weights)

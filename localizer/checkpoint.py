@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
@@ -114,7 +115,7 @@ def restore(network: nn.Module, head: StoredHead) -> None:
             f"expected weights that fit the network of the task {head.task}, found those of another version; "
             "train the head anew: python -m localizer train"
         ) from error
-    network.eval()
+    network.eval().to(memory_format=torch.channels_last)  # the order in which convolutions run fastest
 
 
 def _envelope(head: StoredHead, weights: bytes) -> dict[str, Any]:

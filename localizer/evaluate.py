@@ -17,7 +17,7 @@ from localizer.examples import VECTOR, Examples, read_examples, read_inputs
 from localizer.finding import FoundObjects
 from localizer.main_object import MainObjects
 from localizer.objects import Objects
-from localizer.predict import Localizer
+from localizer.predict import Localizer, Look
 from localizer.scoring import Guess, Marks
 
 
@@ -146,29 +146,28 @@ def evaluate(collection: Collection, split: str) -> Evaluation:
     truth = read_examples(collection, split, "map" if localizer.needs_maps else VECTOR, localizer.classes)
     rows = [image.image_id for image in truth.images]
     truth = replace(truth, inputs={**truth.inputs, **read_inputs(collection, rows, VECTOR)})
-    found = localizer.detector.answer(truth.inputs) if localizer.detector else []
+    look = Look(localizer, truth.inputs)
     head = localizer.main or localizer.detector
     return Evaluation(
         split=split,
         trained_on=str(head.stored.card["train_split"]) if head else "",
-        main_object=_evaluate_main(collection, localizer, truth, found) if localizer.main else None,
-        detector=_evaluate_detector(localizer.detector, truth, found) if localizer.detector else None,
+        main_object=_evaluate_main(collection, localizer, truth, look) if localizer.main else None,
+        detector=_evaluate_detector(localizer.detector, truth, look.found) if localizer.detector else None,
     )
 
 
 def _evaluate_main(
-    collection: Collection, localizer: Localizer, truth: Examples, found: list[FoundObjects]
+    collection: Collection, localizer: Localizer, truth: Examples, look: Look
 ) -> MainObjectEvaluation:
     finder = localizer.finder
     truth = replace(truth, objects=Objects.of(truth.images, finder.classes))
     learned = read_examples(collection, finder.stored.card["train_split"], VECTOR, finder.classes)
-    answers = localizer.main_objects(truth.inputs, found)
-    others = baselines(learned, truth, answers.probabilities.argmax(1))
+    others = baselines(learned, truth, look.main_objects.probabilities.argmax(1))
     return MainObjectEvaluation(
         classes=finder.classes,
         truth=truth,
-        answers=answers,
-        alone=finder.answer(truth.inputs),
+        answers=look.main_objects,
+        alone=look.alone,
         baselines={name: scoring.mark(other, truth) for name, other in others.items()},
         train_seconds=finder.stored.card["seconds"],
     )

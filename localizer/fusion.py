@@ -33,7 +33,7 @@ def fuse(mains: MainObjects, found: Sequence[FoundObjects], expected_iou: Sequen
         )
     ]
     probabilities, boxes, trust = zip(*pictures, strict=True)
-    return MainObjects(torch.stack(probabilities), torch.stack(boxes), torch.stack(trust))
+    return MainObjects(torch.stack(probabilities), torch.stack(boxes), torch.stack(trust), mains.presence)
 
 
 def _fuse_one(

@@ -1,5 +1,6 @@
 """The two-output network: which class the main object is of, and where its four edges lie."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from localizer.trunk import DeepTrunk, summarise
 BINS = 33  # positions that an edge may have, evenly over the picture; its expectation lies anywhere between
 _MAP_HIDDEN, _VECTOR_HIDDEN, _PLACE_CHANNELS = 192, 512, 32
 _DROPPED, _VECTOR_DROPPED = 0.3, 0.5
+_FIRST_EDGE = math.log(4)  # logit of four fifths
 
 
 class Output(NamedTuple):
@@ -106,8 +108,12 @@ class VectorHead(nn.Module):
         )
         self.classes = _branch(_VECTOR_HIDDEN, shape.classes, _VECTOR_DROPPED)
         self.presence = _branch(_VECTOR_HIDDEN, shape.classes, _VECTOR_DROPPED)
-        self.box = _branch(_VECTOR_HIDDEN, 4, _VECTOR_DROPPED)
+        last = nn.Linear(_VECTOR_HIDDEN, 4)
+        self.box = nn.Sequential(nn.Dropout(_VECTOR_DROPPED), last)
         self.iou = nn.Linear(_VECTOR_HIDDEN, 1)
+        # A box from a fifth to four fifths to begin with: edges that begin together can learn each other's side.
+        with torch.no_grad():
+            last.bias.copy_(torch.tensor([-_FIRST_EDGE, -_FIRST_EDGE, _FIRST_EDGE, _FIRST_EDGE]))
 
     def forward(self, inputs: Inputs) -> Output:
         """N pictures' vectors -> what is said of them."""

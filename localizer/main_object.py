@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from localizer.boxes import pixel_box
@@ -27,11 +25,13 @@ class MainObjects:
         probabilities: (N, classes) float32, rows that sum to 1.
         boxes: (N, 4) float32 unit boxes.
         expected_iou: (N,) float32 in [0, 1].
+        presence: (N, classes) float32, probability of each class to be in the picture at all.
     """
 
     probabilities: Tensor
     boxes: Tensor
     expected_iou: Tensor
+    presence: Tensor
 
 
 class MainObjectFinder:
@@ -56,15 +56,14 @@ class MainObjectFinder:
 
     def answer(self, inputs: Inputs) -> MainObjects:
         """What is said of N pictures, calibrated; `inputs` holds at least those that are needed."""
-        said = ask(self._head, self._needed(inputs))
+        said = ask(self._head, {name: inputs[name] for name in self.needs})
         calibration = self._calibration
         return MainObjects(
-            calibration.probabilities(said.class_logits), said.boxes, calibration.expected_iou(said.iou_logits)
+            calibration.probabilities(said.class_logits),
+            said.boxes,
+            calibration.expected_iou(said.iou_logits),
+            torch.sigmoid(said.presence_logits),
         )
-
-    def presence(self, inputs: Inputs) -> NDArray[np.float32]:
-        """(N, classes) probability of each class to be in the picture at all."""
-        return torch.sigmoid(ask(self._head, self._needed(inputs)).presence_logits).numpy()
 
     def tell(
         self, answers: MainObjects, sizes: Sequence[tuple[int, int]]
@@ -94,6 +93,3 @@ class MainObjectFinder:
             tuple(Candidate(self.classes[number], probability) for number, probability in zip(*row, strict=True))
             for row in rows
         ]
-
-    def _needed(self, inputs: Inputs) -> Inputs:
-        return {name: inputs[name] for name in self.needs}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,47 +82,13 @@ class Localizer:
         """Whether pictures have to be embedded with their maps."""
         return self.detector is not None or (self.main is not None and VECTOR not in self.main.needs)
 
-    @torch.inference_mode()
+    def look(self, embedding: Embedding) -> "Look":
+        """Look at N embedded pictures; with maps where they are needed."""
+        return Look(self, as_inputs(embedding))
+
     def localize(self, embedding: Embedding, sizes: Sequence[tuple[int, int]]) -> list[Localization]:
-        """What is in each of N pictures, and where.
-
-        Args:
-            embedding: of the pictures; with maps where they are needed.
-            sizes: N times width and height in pixels.
-        """
-        inputs = as_inputs(embedding)
-        found = self.detector.answer(inputs) if self.detector else []
-        objects = self.detector.tell(found, sizes) if self.detector else [None] * len(sizes)
-        mains = self.main.tell(self.main_objects(inputs, found), sizes) if self.main else [(None, ())] * len(sizes)
-        return [
-            Localization(main=main, candidates=candidates, objects=several)
-            for (main, candidates), several in zip(mains, objects, strict=True)
-        ]
-
-    def main_objects(self, inputs: Inputs, found: Sequence[FoundObjects]) -> MainObjects:
-        """What is said of the main objects of N pictures: by both heads together, where both are there.
-
-        Args:
-            inputs: at least those that the heads need.
-            found: what the detector answered; empty without one.
-
-        Raises:
-            NoHeadError: there is no head for main objects.
-        """
-        finder = self.finder
-        mains = finder.answer(inputs)
-        if self.detector is None:
-            return mains
-        trust = [self.detector.calibration.expected_iou(one.scores) for one in found]
-        return fuse(mains, self.detector.named(found, finder.classes), trust)
-
-    def semantic_vectors(self, embedding: Embedding) -> Floats:
-        """(N, d) float32 unit rows to search a semantic index with.
-
-        Raises:
-            NoHeadError: there is no head for main objects.
-        """
-        return _semantic_rows(self.finder, embedding.vectors, as_inputs(embedding))
+        """What is in each of N pictures of these widths and heights, and where."""
+        return self.look(embedding).localize(sizes)
 
     def stored_semantic_index(self, collection: Collection) -> SemanticIndex | None:
         """The one that is stored, where it was made by this head for this generation, and is whole.
@@ -142,13 +109,72 @@ class Localizer:
         Raises:
             NoHeadError: there is no head for main objects.
         """
-        finder = self.finder
-        vectors = collection.vectors()
-        given = VECTOR if VECTOR in finder.needs else "map"
+        vectors = torch.from_numpy(collection.vectors())
+        given = VECTOR if VECTOR in self.finder.needs else "map"
         starts = range(0, len(collection), _ROWS_AT_ONCE)
         chunks = [range(start, min(start + _ROWS_AT_ONCE, len(collection))) for start in starts]
-        rows = [_semantic_rows(finder, vectors[chunk], read_inputs(collection, chunk, given)) for chunk in chunks]
-        return SemanticIndex(np.concatenate(rows), finder.stored.digest)
+        looks = (
+            Look(self, {VECTOR: vectors[list(rows)], **read_inputs(collection, rows, given)}) for rows in chunks
+        )
+        return SemanticIndex(np.concatenate([one.semantic_vectors() for one in looks]), self.finder.stored.digest)
+
+
+class Look:
+    """What the heads make of N pictures; each head is asked once, when its answer is first needed."""
+
+    def __init__(self, localizer: Localizer, inputs: Inputs) -> None:
+        self._localizer = localizer
+        self._inputs = inputs
+
+    @cached_property
+    def alone(self) -> MainObjects:
+        """What the head for main objects says.
+
+        Raises:
+            NoHeadError: there is none.
+        """
+        return self._localizer.finder.answer(self._inputs)
+
+    @cached_property
+    def found(self) -> list[FoundObjects]:
+        """What the detector finds; nothing at all without one."""
+        return self._localizer.detector.answer(self._inputs) if self._localizer.detector else []
+
+    @cached_property
+    def main_objects(self) -> MainObjects:
+        """What is said of the main objects: by both heads together, where both are there.
+
+        Raises:
+            NoHeadError: there is no head for main objects.
+        """
+        detector = self._localizer.detector
+        if detector is None:
+            return self.alone
+        trust = [detector.calibration.expected_iou(one.scores) for one in self.found]
+        return fuse(self.alone, detector.named(self.found, self._localizer.finder.classes), trust)
+
+    def localize(self, sizes: Sequence[tuple[int, int]]) -> list[Localization]:
+        """What is in each picture, and where.
+
+        Args:
+            sizes: N times width and height in pixels.
+        """
+        main, detector = self._localizer.main, self._localizer.detector
+        objects = detector.tell(self.found, sizes) if detector else [None] * len(sizes)
+        mains = main.tell(self.main_objects, sizes) if main else [(None, ())] * len(sizes)
+        return [
+            Localization(main=one, candidates=candidates, objects=several)
+            for (one, candidates), several in zip(mains, objects, strict=True)
+        ]
+
+    def semantic_vectors(self) -> Floats:
+        """(N, d) float32 unit rows of a semantic index, or to search one with.
+
+        Raises:
+            NoHeadError: there is no head for main objects.
+        """
+        weight = self._localizer.finder.semantic_weight
+        return join(self._inputs[VECTOR].numpy(), self.alone.presence.numpy(), weight)
 
 
 def _load(
@@ -179,7 +205,3 @@ def as_inputs(embedding: Embedding) -> Inputs:
     """What heads can be given of an embedding."""
     maps = {stage: torch.from_numpy(one.astype(np.float32)) for stage, one in embedding.maps.items()}
     return {VECTOR: torch.from_numpy(embedding.vectors), **maps}
-
-
-def _semantic_rows(finder: MainObjectFinder, vectors: Floats, inputs: Inputs) -> Floats:
-    return join(vectors, finder.presence(inputs), finder.semantic_weight)

@@ -10,7 +10,7 @@ from localizer.augment import mirror
 from localizer.examples import VECTOR, Inputs
 from localizer.head import Output
 
-_AT_ONCE = 256  # pictures
+_AT_ONCE = 128  # pictures
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,13 +47,21 @@ def ask(head: nn.Module, inputs: Inputs) -> Answers:
 
 
 def _ask_both(head: nn.Module, inputs: Inputs) -> Answers:
-    seen: Output = head(inputs)
     if VECTOR in inputs:
-        return Answers(seen.class_logits, seen.presence_logits, seen.boxes, seen.iou_logits)
-    mirrored: Output = head(mirror(inputs))
+        alone: Output = head(inputs)
+        return Answers(alone.class_logits, alone.presence_logits, alone.boxes, alone.iou_logits)
+    mirrored = mirror(inputs)
+    both: Output = head({stage: torch.cat([maps, mirrored[stage]]) for stage, maps in inputs.items()})
+    boxes, turned = both.boxes.chunk(2)
     return Answers(
-        (seen.class_logits + mirrored.class_logits) / 2,
-        (seen.presence_logits + mirrored.presence_logits) / 2,
-        (seen.boxes + arithmetic.mirror(mirrored.boxes)) / 2,
-        (seen.iou_logits + mirrored.iou_logits) / 2,
+        _mean_of_halves(both.class_logits),
+        _mean_of_halves(both.presence_logits),
+        (boxes + arithmetic.mirror(turned)) / 2,
+        _mean_of_halves(both.iou_logits),
     )
+
+
+def _mean_of_halves(values: Tensor) -> Tensor:
+    """(2N, ...) -> (N, ...)."""
+    seen, mirrored = values.chunk(2)
+    return (seen + mirrored) / 2

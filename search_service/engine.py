@@ -1,6 +1,5 @@
 """A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +12,10 @@ from indexer.images import Picture
 from indexer.records import IndexedImage
 from indexer.reduction import Embedding
 from indexer.semantic_index import SemanticIndex
-from localizer.errors import HeadError, NoHeadError
-from localizer.predict import Localizer
+from localizer.predict import Look
 from localizer.records import Localization
 from search_service.errors import RequestError
+from search_service.heads import open_localizer, open_semantic_index
 from search_service.records import (
     MAX_K,
     SEMANTIC,
@@ -30,8 +29,6 @@ from search_service.records import (
 )
 from search_service.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
 THUMBNAIL_SIDE = 320  # pixels
 _NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train one without --task"
@@ -39,12 +36,13 @@ _NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Embedded:
-    """A query, embedded: the image it is, if any, its size, and its one embedding."""
+    """A query: the image it is, if any, its size, its one embedding, and what heads make of that."""
 
     image: IndexedImage | None
     width: int
     height: int
     embedding: Embedding
+    look: Look | None
 
 
 class SearchEngine:
@@ -54,10 +52,10 @@ class SearchEngine:
         self.collection = collection
         self._embedder = embedder
         self._voc_root = voc_root
-        self._localizer, self._why_no_localizer = _open_localizer(collection)
+        self._localizer, self._why_no_localizer = open_localizer(collection)
         self._semantic: SemanticIndex | None = None
         if self._localizer is not None and self._localizer.main is not None:
-            self._semantic = _open_semantic_index(collection, self._localizer)
+            self._semantic = open_semantic_index(collection, self._localizer)
 
     @classmethod
     def open(cls, settings: Settings) -> "SearchEngine":
@@ -197,51 +195,34 @@ class SearchEngine:
         if isinstance(query, IndexedQuery):
             image = self.image(query.image_id)
             with timings.measure("embed"):
-                return _Embedded(image, image.width, image.height, self.collection.embedding(image.image_id))
+                embedding = self.collection.embedding(image.image_id)
+            return _Embedded(image, image.width, image.height, embedding, self._look(embedding))
         with timings.measure("decode"):
             picture = self._decode(query.data)
             pixels = self._embedder.pixels(picture)
         with timings.measure("embed"):
-            return _Embedded(None, picture.width, picture.height, self._embed(pixels))
+            embedding = self._embed(pixels)
+        return _Embedded(None, picture.width, picture.height, embedding, self._look(embedding))
+
+    def _look(self, embedding: Embedding) -> Look | None:
+        return self._localizer.look(embedding) if self._localizer else None
 
     def _embed(self, pixels: "np.typing.NDArray[np.uint8]") -> Embedding:
         keep_maps = self._localizer is not None and self._localizer.needs_maps
         return self._embedder.embed([pixels], self.collection.reduction, keep_maps=keep_maps)
 
     def _localize(self, embedded: _Embedded, timings: Timings) -> Localization | None:
-        if self._localizer is None:
+        if embedded.look is None:
             return None
         with timings.measure("localize"):
-            [found] = self._localizer.localize(embedded.embedding, [(embedded.width, embedded.height)])
+            [found] = embedded.look.localize([(embedded.width, embedded.height)])
         return found
 
     def _nearest(self, embedded: _Embedded, mode: str, k: int) -> tuple[Match, ...]:
         exclude = (embedded.image.image_id,) if embedded.image else ()
-        if mode == SEMANTIC and self._semantic is not None and self._localizer is not None:
-            hits = self._semantic.nearest(self._localizer.semantic_vectors(embedded.embedding)[0], k, exclude)
+        if mode == SEMANTIC and self._semantic is not None and embedded.look is not None:
+            hits = self._semantic.nearest(embedded.look.semantic_vectors()[0], k, exclude)
         else:
             hits = self.collection.nearest(np.asarray(embedded.embedding.vectors[0]), k, exclude)
         found = self.collection.images([hit.image_id for hit in hits])
         return tuple(Match(image, hit.score) for image, hit in zip(found, hits, strict=True))
-
-
-def _open_semantic_index(collection: Collection, localizer: Localizer) -> SemanticIndex:
-    """The stored one, or one made now, after a build that was not followed by `align`."""
-    held = localizer.stored_semantic_index(collection)
-    if held is None:
-        logger.warning(
-            "Working out the semantic index; to keep it: python -m localizer align --collection %s",
-            collection.path,
-        )
-    return held or localizer.make_semantic_index(collection)
-
-
-def _open_localizer(collection: Collection) -> tuple[Localizer | None, str]:
-    """The heads, or why there are none: search must work without, and beside a head that does not fit."""
-    try:
-        return Localizer.open(collection), ""
-    except NoHeadError as error:
-        return None, str(error)
-    except HeadError as error:
-        logger.warning("Serving without localization: %s", error)
-        return None, str(error)

@@ -17,6 +17,7 @@ WALLS = {
     "sqlalchemy": {"indexer/database.py"},
     "scipy": {"localizer/calibration.py", "localizer/hold_out.py", "localizer/scoring.py"},
     "sklearn": {"indexer/plane.py", "indexer/reduction_learning.py", "localizer/hold_out.py"},
+    "threadpoolctl": {"indexer/thread_pools.py"},
     "timm": {"indexer/networks.py"},
     "jinja2": {"localizer/report_page.py"},
     "torchvision": {
