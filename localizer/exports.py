@@ -89,6 +89,18 @@ FORMATS: Mapping[str, Callable[[Sequence[TaggedPicture], Sequence[str]], dict[st
 """Name -> function of tagged pictures and classes to files; an empty name stands for the output path itself."""
 
 
+def check_writable(out: Path) -> None:
+    """Make the folder that `out` is to lie in, and see whether a file can be written there: before long work.
+
+    Raises:
+        OSError: it cannot.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    trial = out.with_name(out.name + ".part")
+    trial.touch()
+    trial.unlink()
+
+
 def write(files: Mapping[str, bytes], out: Path) -> None:
     """Write files; each appears whole, in the place of a former one."""
     for name, content in files.items():

@@ -90,6 +90,7 @@ def tag_folder(request: TagRequest, tagger: Tagger) -> TagSummary:
     """
     folder = request.folder
     files, skipped = _list_files(folder)
+    exports.check_writable(request.out)
     tagged: list[TaggedPicture] = []
     progress = tqdm(tagger.tag(files), total=len(files), unit=" pictures", disable=request.quiet or None)
     for result in progress:

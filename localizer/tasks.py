@@ -61,8 +61,16 @@ class MainObjectTask:
     settings: Settings
 
     def train(self, examples: Examples) -> Iterator[Epoch]:
-        """Yield each epoch."""
+        """Yield each epoch.
+
+        Raises:
+            TrainingError: neither class nor box is to be taught.
+        """
         settings, shape = self.settings, HeadShape.of(examples.inputs, self.classes)
+        if not settings.class_weight and not settings.box_weight:
+            raise TrainingError(
+                "expected a weight above 0 for class or box, found 0 for both; give one of them more"
+            )
         recipe = Recipe(batch=64, rate=2e-3, memory=0.98, epochs=settings.epochs, seed=settings.seed)
         return train(
             lambda: make_head(shape),

@@ -205,6 +205,18 @@ def test_a_folder_without_pictures_is_refused(tmp_path: Path, trained_path: Path
     assert not (tmp_path / "out").exists()
 
 
+def test_tags_that_cannot_be_written_are_told_of_before_the_work(
+    tmp_path: Path, trained_path: Path, pictures: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+
+    result = run("tag", pictures, "--collection", trained_path, "--out", tmp_path / "file" / "tags.csv")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: the system refused at")
+    assert "skipped" not in result.stderr
+
+
 def test_align_is_told_how_many(own_trained_path: Path) -> None:
     shutil.rmtree(own_trained_path / "derived")
 

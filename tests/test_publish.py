@@ -214,3 +214,10 @@ def test_the_card_is_plain_json(trained_path: Path) -> None:
     card = json.loads((folder / "head.json").read_text())
 
     assert {"task", "fingerprint", "classes", "settings", "history", "held_out", "calibration"} <= set(card)
+
+
+def test_a_head_that_is_to_be_taught_nothing_is_refused(untrained: Path) -> None:
+    nothing = replace(TWO_EPOCHS, class_weight=0.0, box_weight=0.0)
+
+    with pytest.raises(TrainingError, match="expected a weight above 0 for class or box"):
+        train_and_publish(untrained, "main", "train", nothing, silent)
