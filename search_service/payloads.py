@@ -38,7 +38,8 @@ def object_json(label: ObjectLabel) -> dict[str, Any]:
 def answer_json(answer: Answer) -> dict[str, Any]:
     """What a search found, and what is in the query."""
     return {
-        "query": {**query_json(answer), "localization": localization_json(answer.localization)},
+        "query": query_json(answer),
+        "localization": localization_json(answer.localization),
         "mode": answer.mode,
         "results": [match_json(match) for match in answer.matches],
         "took_ms": took_json(answer),

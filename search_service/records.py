@@ -11,7 +11,7 @@ from localizer.records import Localization
 DEFAULT_K, MAX_K = 10, 100
 VISUAL, SEMANTIC = "visual", "semantic"
 """Modes of search: by looks alone, or also by what is in the pictures."""
-_STAGES = ("decode", "embed", "search", "localize")
+_STAGES = ("decode", "embed", "search")  # of every search; localizing is told of where it was done
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Timings:
         try:
             yield
         finally:
-            self.stages[stage] += 1_000 * (time.perf_counter() - start)
+            self.stages[stage] = self.stages.get(stage, 0.0) + 1_000 * (time.perf_counter() - start)
 
     def to_json(self) -> dict[str, float]:
         """The stages and their total."""

@@ -56,7 +56,8 @@ def test_an_uploaded_copy_of_an_indexed_picture_finds_it_first(client: FlaskClie
 def test_an_answer_has_all_that_is_promised(client: FlaskClient, devkit: Path) -> None:
     body = upload(client, indexed_file(devkit, 3), k="2").get_json()
 
-    assert set(body) == {"query", "mode", "results", "took_ms"}
+    assert set(body) == {"query", "localization", "mode", "results", "took_ms"}
+    assert body["localization"] is None
     with Image.open(devkit / "JPEGImages/000003.jpg") as picture:
         assert body["query"] == {
             "image_id": None, "filename": None, "width": picture.width, "height": picture.height,

@@ -90,10 +90,9 @@ def test_search_tells_the_same_from_its_one_embedding(
 
     monkeypatch.setattr(Backbone, "activation_maps", count_and_embed)
 
-    query = ask(trained_client, "/api/v1/search", devkit)["query"]
+    localization = ask(trained_client, "/api/v1/search", devkit)["localization"]
 
-    assert isinstance(query, dict)
-    assert query["localization"] == {name: located[name] for name in (*PREDICTION, "candidates", "objects")}
+    assert localization == {name: located[name] for name in (*PREDICTION, "candidates", "objects")}
     assert len(asked) == 1
 
 
@@ -105,7 +104,7 @@ def test_search_leaves_the_localization_out_on_request(
 
     found = trained_client.post("/api/v1/search", json=body).get_json()
 
-    assert (found["query"]["localization"] is not None) == told
+    assert (found["localization"] is not None) == told
 
 
 def test_semantic_is_the_default_mode_and_visual_is_as_it_was(
@@ -160,7 +159,7 @@ def test_without_a_head_409_says_what_to_run(client: FlaskClient, route: str, fi
 def test_without_a_head_search_works_and_tells_nothing(client: FlaskClient) -> None:
     found = client.post("/api/v1/search", json={"image_id": 3}).get_json()
 
-    assert found["query"]["localization"] is None
+    assert found["localization"] is None
     assert found["results"]
 
 

@@ -258,4 +258,4 @@ def test_query_tells_what_is_in_the_picture(trained_path: Path, pictures: Path) 
 
     assert " at " in text.splitlines()[0]
     assert (semantic["mode"], visual["mode"]) == ("semantic", "visual")
-    assert semantic["query"]["localization"]["class"]
+    assert semantic["localization"]["class"]
