@@ -115,7 +115,7 @@ class Collection:
     def embedding(self, image_id: int) -> Embedding:
         """Vector and maps of one image, as N = 1 of them."""
         maps = {stage: np.asarray(maps[image_id : image_id + 1]) for stage, maps in self._maps.items()}
-        return Embedding(self._index.vector(image_id)[np.newaxis], maps)
+        return Embedding(self.vector(image_id)[np.newaxis], maps)
 
     @property
     def maps(self) -> StageMaps:

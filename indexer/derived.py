@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from indexer.collection import Collection, generations
 from indexer.errors import CollectionError
-from indexer.generation import sync
+from indexer.generation import settle
 
 # What numpy and zipfile raise on damaged archives.
 _UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
@@ -28,8 +28,7 @@ def save(collection: Collection, name: str, arrays: Arrays) -> None:
     try:
         with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        sync(part)
-        part.rename(folder / f"{name}.npz")
+        settle(part, folder / f"{name}.npz")
     finally:
         part.unlink(missing_ok=True)
     kept = {path.name for path in generations(collection.path)}

@@ -67,6 +67,12 @@ def prune(path: Path) -> None:
         shutil.rmtree(folder)
 
 
+def settle(part: Path, path: Path) -> None:
+    """Bring a finished file's bytes to the disk, then give it its name: it is there whole, or not at all."""
+    sync(part)
+    part.replace(path)
+
+
 def sync(path: Path) -> None:
     """Have the system bring a file's or folder's bytes to the disk."""
     descriptor = os.open(path, os.O_RDONLY)

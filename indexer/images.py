@@ -95,11 +95,16 @@ def fit_square(picture: Picture, side: int, resampling: str) -> NDArray[np.uint8
 
 def thumbnail(picture: Picture, side: int) -> bytes:
     """A JPEG whose longer side is at most `side` pixels."""
-    small = picture.pixels.copy()
-    small.thumbnail((side, side), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    small.save(buffer, format="JPEG", quality=85)
+    shrink(picture.pixels, side).save(buffer, format="JPEG", quality=85)
     return buffer.getvalue()
+
+
+def shrink(pixels: Image.Image, side: int) -> Image.Image:
+    """A copy whose longer side is at most `side` pixels."""
+    small = pixels.copy()
+    small.thumbnail((side, side), Image.Resampling.BICUBIC)
+    return small
 
 
 def _decode_pixels(image: Image.Image, side: int | None) -> Picture:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.generation import sync
+from indexer.generation import settle
 from indexer.reduction import STAGES, Embedding, Floats, RawEmbedding, Reduction, StageMaps
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
@@ -84,7 +84,7 @@ class Staging:
         path = self._folder / f"{_REDUCTION}.npz"
         part = path.with_suffix(".part")
         reduction.save(part)
-        _settle(part, path)
+        settle(part, path)
 
     def load_reduction(self) -> Reduction | None:
         """What `save_reduction` kept."""
@@ -114,7 +114,7 @@ class Staging:
         arrays |= {f"maps_{stage}": maps for stage, maps in batch.maps.items()}
         with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
-        _settle(part, path)
+        settle(part, path)
 
 
 def _read(path: Path, *, with_maps: bool) -> StagedBatch:
@@ -127,9 +127,3 @@ def _read(path: Path, *, with_maps: bool) -> StagedBatch:
 def _sha256s(path: Path) -> list[str]:
     with np.load(path, allow_pickle=False) as file:
         return list(map(str, file["sha256s"]))
-
-
-def _settle(part: Path, path: Path) -> None:
-    """Bring a finished file's bytes to the disk, then give it its name: it is there whole, or not at all."""
-    sync(part)
-    part.rename(path)

@@ -28,7 +28,7 @@ class Detector:
     def __init__(self, stored: StoredHead) -> None:
         self.stored = stored
         self.classes = stored.classes
-        shape = HeadShape(len(stored.classes), {name: tuple(size) for name, size in stored.card["inputs"].items()})
+        shape = HeadShape.of_card(stored.card["inputs"], len(stored.classes))
         self._needs = tuple(shape.inputs)
         self._head = DenseHead(shape)
         restore(self._head, stored)

@@ -49,13 +49,6 @@ def draw(pixels: Image.Image, marks: list[Mark]) -> Image.Image:
     return drawn
 
 
-def shrink(pixels: Image.Image, side: int) -> Image.Image:
-    """A copy whose longer side is at most `side` pixels."""
-    small = pixels.copy()
-    small.thumbnail((side, side), Image.Resampling.BICUBIC)
-    return small
-
-
 def save(drawn: Image.Image, path: Path) -> None:
     """Write a JPEG."""
     drawn.save(path, format="JPEG", quality=90)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from indexer.collection import Collection
 from indexer.records import IndexedImage
+from indexer.reduction import StageMaps
 from localizer.errors import TrainingError
 from localizer.objects import Objects
 
@@ -96,4 +97,9 @@ def read_inputs(collection: Collection, rows: Sequence[int], given: str) -> Inpu
             "expected a collection with activation maps, found one without; build it with --maps, "
             "or train with --input vector"
         )
-    return {stage: torch.from_numpy(maps[rows].astype(np.float32)) for stage, maps in collection.maps.items()}
+    return map_inputs({stage: maps[rows] for stage, maps in collection.maps.items()})
+
+
+def map_inputs(maps: StageMaps) -> Inputs:
+    """Maps as a head is given them."""
+    return {stage: torch.from_numpy(one.astype(np.float32)) for stage, one in maps.items()}

@@ -53,7 +53,7 @@ class Shelf:
         except (ImageError, OSError):
             self.unreadable.append(image.filename)
             return None
-        small = drawing.shrink(picture.pixels, _SIDE)
+        small = images.shrink(picture.pixels, _SIDE)
         across, down = small.width / image.width, small.height / image.height
         drawing.save(drawing.draw(small, [mark.scaled(across, down) for mark in marks]), path)
         self.written.append(path)

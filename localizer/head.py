@@ -1,7 +1,7 @@
 """The two-output network: which class the main object is of, and where its four edges lie."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,6 +59,11 @@ class HeadShape:
     def of(cls, inputs: Inputs, classes: int) -> "HeadShape":
         """The shape that fits these inputs."""
         return cls(classes, {name: tuple(values.shape[1:]) for name, values in inputs.items()})
+
+    @classmethod
+    def of_card(cls, sizes: Mapping[str, Sequence[int]], classes: int) -> "HeadShape":
+        """The shape whose inputs a stored head's card tells of."""
+        return cls(classes, {name: tuple(size) for name, size in sizes.items()})
 
 
 def make_head(shape: HeadShape) -> nn.Module:

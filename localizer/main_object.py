@@ -45,7 +45,7 @@ class MainObjectFinder:
     """
 
     def __init__(self, stored: StoredHead) -> None:
-        shape = HeadShape(len(stored.classes), {name: tuple(size) for name, size in stored.card["inputs"].items()})
+        shape = HeadShape.of_card(stored.card["inputs"], len(stored.classes))
         self.stored = stored
         self.classes = stored.classes
         self.needs = tuple(shape.inputs)

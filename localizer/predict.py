@@ -17,7 +17,7 @@ from localizer import checkpoint
 from localizer.checkpoint import DETECT, MAIN, StoredHead
 from localizer.detector import Detector
 from localizer.errors import HeadError, NoHeadError
-from localizer.examples import VECTOR, Inputs, read_inputs
+from localizer.examples import VECTOR, Inputs, map_inputs, read_inputs
 from localizer.finding import FoundObjects
 from localizer.fusion import fuse
 from localizer.main_object import MainObjectFinder, MainObjects
@@ -203,5 +203,4 @@ def align(collection_path: Path) -> int:
 
 def as_inputs(embedding: Embedding) -> Inputs:
     """What heads can be given of an embedding."""
-    maps = {stage: torch.from_numpy(one.astype(np.float32)) for stage, one in embedding.maps.items()}
-    return {VECTOR: torch.from_numpy(embedding.vectors), **maps}
+    return {VECTOR: torch.from_numpy(embedding.vectors), **map_inputs(embedding.maps)}

@@ -221,7 +221,9 @@ class SearchEngine:
     def _nearest(self, embedded: _Embedded, mode: str, k: int) -> tuple[Match, ...]:
         exclude = (embedded.image.image_id,) if embedded.image else ()
         if mode == SEMANTIC and self._semantic is not None and embedded.look is not None:
-            hits = self._semantic.nearest(embedded.look.semantic_vectors()[0], k, exclude)
+            image, look = embedded.image, embedded.look
+            row = self._semantic.vector(image.image_id) if image else look.semantic_vectors()[0]
+            hits = self._semantic.nearest(row, k, exclude)
         else:
             hits = self.collection.nearest(np.asarray(embedded.embedding.vectors[0]), k, exclude)
         found = self.collection.images([hit.image_id for hit in hits])

@@ -11,8 +11,8 @@ from indexer import images
 from search_service.api import engine
 from search_service.errors import RequestError
 from search_service.payloads import image_json, localization_json, match_json
-from search_service.query_reader import read_k, read_query, read_wishes
-from search_service.records import MAX_K, Answer, IndexedQuery, UploadedQuery, Wishes
+from search_service.query_reader import read_query, read_wishes
+from search_service.records import MAX_K, IndexedQuery, Query, UploadedQuery, Wishes
 
 pages = Blueprint("pages", __name__)
 
@@ -29,7 +29,7 @@ def search_page() -> str:
         return _render_start()
     if not image_id.isdecimal():
         raise RequestError(404, "unknown_image", f"expected an image id, found {image_id!r:.50}")
-    return _render_answer(engine().answer(IndexedQuery(int(image_id)), _page_wishes()), None)
+    return _render_answer(IndexedQuery(int(image_id)))
 
 
 @pages.post("/")
@@ -38,13 +38,13 @@ def upload_page() -> Response | str:
     query, _ = read_query(request)
     if not isinstance(query, UploadedQuery):
         return redirect(url_for("pages.search_page"))
-    return _render_answer(engine().answer(query, _page_wishes()), query.data)
+    return _render_answer(query)
 
 
 def _page_wishes() -> Wishes:
     """Those of the API, with the page's own default of k, and no more than there is."""
-    wishes = read_wishes(request.values)
-    return replace(wishes, k=min(read_k(request.values.get("k"), PAGE_KS[0]), MAX_K))
+    wishes = read_wishes(request.values, PAGE_KS[0])
+    return replace(wishes, k=min(wishes.k, MAX_K))
 
 
 def _render_start() -> str:
@@ -57,15 +57,17 @@ def _render_start() -> str:
     return render_template("start.html", suggestions=suggestions, turn=turn, k=PAGE_KS[0], mode=engine().modes[0])
 
 
-def _render_answer(answer: Answer, uploaded: bytes | None) -> str:
+def _render_answer(query: Query) -> str:
+    wishes = _page_wishes()
+    answer = engine().answer(query, wishes)
     return render_template(
         "answer.html",
         answer=answer,
         query=image_json(answer.image) if answer.image else None,
-        uploaded=_data_url(uploaded) if uploaded else None,
+        uploaded=_data_url(query.data) if isinstance(query, UploadedQuery) else None,
         localization=localization_json(answer.localization),
         results=[match_json(match) for match in answer.matches],
-        k=_page_wishes().k,
+        k=wishes.k,
         mode=answer.mode,
     )
 

@@ -50,14 +50,16 @@ def read_k(value: Any, default: int = DEFAULT_K) -> int:  # noqa: ANN401 - whate
     raise RequestError(400, "invalid_k", f"expected k as a whole number, found {value!r:.50}")
 
 
-def read_wishes(fields: Mapping[str, Any]) -> Wishes:
+def read_wishes(fields: Mapping[str, Any], default_k: int = DEFAULT_K) -> Wishes:
     """What an answer should hold, from the fields of a form, an address or JSON.
 
     Raises:
         RequestError: a field is not of its kind; ranges are the engine's to check.
     """
     return Wishes(
-        k=read_k(fields.get("k")), mode=_read_mode(fields.get("mode")), localize=_read_flag(fields.get("localize"))
+        k=read_k(fields.get("k"), default_k),
+        mode=_read_mode(fields.get("mode")),
+        localize=_read_flag(fields.get("localize")),
     )
 
 
