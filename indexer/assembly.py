@@ -30,7 +30,7 @@ class Assembly:
         self._staged = {
             sha256: (row, int(width), int(height))
             for batch in staging.batches(with_maps=False)
-            for sha256, row, (width, height) in zip(batch.sha256s, batch.rows, batch.sizes, strict=True)
+            for sha256, row, (width, height) in zip(batch.keys, batch.rows, batch.sizes, strict=True)
         }
         self._kept = plan.kept
         images: list[IndexedImage] = []
@@ -74,7 +74,7 @@ class Assembly:
         rows_of = _rows_by_sha256(image for image in self.images if image.sha256 not in self._kept)
         for batch in self._staging.batches():
             for stage, staged in batch.maps.items():
-                for sha256, one in zip(batch.sha256s, staged, strict=True):
+                for sha256, one in zip(batch.keys, staged, strict=True):
                     maps[stage][rows_of.get(sha256, [])] = one
 
     def _fill_kept(self, maps: StageMaps) -> None:

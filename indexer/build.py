@@ -1,30 +1,30 @@
 """Building a collection, and building it again: reader, embedder and collection joined, old work kept."""
 
 import logging
+import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from filelock import FileLock, Timeout
 from tqdm import tqdm
 
 from indexer import backbones, voc
 from indexer.assembly import Assembly
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
-from indexer.collection import Collection, generations
+from indexer.collection import Collection, generations, last_manifest
 from indexer.embedder import Embedder
 from indexer.embedding_run import EmbeddingRun
-from indexer.errors import CollectionBusyError, CollectionError, DatasetError
+from indexer.errors import DatasetError
 from indexer.fingerprint import fingerprint
-from indexer.generation import GenerationWriter, prune
+from indexer.generation import GenerationWriter, only_builder, prune
 from indexer.manifest import BackboneNote, Manifest, ReductionNote
-from indexer.pipeline import sha256_of_files
+from indexer.object_embedding import ObjectEmbedding, staging_folder
+from indexer.pipeline import PictureFile, sha256_of_files
 from indexer.plan import Plan, make_plan
 from indexer.records import AnnotatedImage, SkippedImage
-from indexer.reduction import Reduction
+from indexer.reduction import Floats, Reduction
 from indexer.staging import Staging
 from indexer.vector_index import VectorIndex
 
@@ -42,9 +42,9 @@ def build(request: BuildRequest) -> BuildSummary:
     """
     if not request.collection.exists():
         voc.find_root(request.settle(None).voc_root)  # before a folder is made for nothing
-    with _only_builder(request.collection):
+    with only_builder(request.collection):
         prune(request.collection)
-        settings = request.settle(_last_manifest(request.collection))
+        settings = request.settle(last_manifest(request.collection))
         published = None
         if generations(request.collection) and not request.from_scratch:
             published = Collection.open(request.collection)
@@ -71,16 +71,18 @@ class _Build:
         held = self._published.all_images() if self._published else []
         plan = make_plan(listed, held, comparable=carried is not None)
         staging = Staging(self._settings.collection / "building", self._kind(embedder, carried))
-        wanted = {sha: voc.picture_path(devkit.root, name) for sha, name in plan.wanted.items()}
-        run = EmbeddingRun(embedder, staging, wanted, self._settings)
+        run = self._start_run(embedder, staging, plan, devkit.root)
         reduction = run.embed_all(self._given_reduction(carried))
         assembly = Assembly(plan, run.failures, staging, carried)
         skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
         self._refuse_unusable(assembly, skipped)
         manifest = self._describe(embedder, reduction, assembly, skipped)
         if self._is_new(manifest, assembly, skipped):
-            self._publish(manifest, reduction, assembly, skipped)
+            objects = ObjectEmbedding(assembly.images, embedder, carried) if manifest.object_index else None
+            vectors = objects.vectors(self._settings, reduction, manifest.vector_dim) if objects else None
+            self._publish(manifest, reduction, assembly, skipped, vectors)
         staging.clear()
+        shutil.rmtree(staging_folder(self._settings.collection), ignore_errors=True)
         return self._summarise(plan, run, assembly, skipped)
 
     def _load_embedder(self) -> Embedder:
@@ -110,6 +112,11 @@ class _Build:
         """What staged batches must agree in to be taken up."""
         reduction = carried.reduction.digest() if carried else f"new: {self._settings.reduce}"
         return f"{embedder.key} {reduction} {self._settings.keep_maps}"
+
+    def _start_run(self, embedder: Embedder, staging: Staging, plan: Plan, root: Path) -> EmbeddingRun:
+        files = {sha: PictureFile(voc.picture_path(root, name), sha) for sha, name in plan.wanted.items()}
+        unit = None if self._settings.quiet else "pictures"
+        return EmbeddingRun(embedder, staging, files, keep_maps=self._settings.keep_maps, unit=unit)
 
     def _given_reduction(self, carried: Collection | None) -> Reduction | None:
         if carried is not None:
@@ -149,6 +156,7 @@ class _Build:
             vector_dim=assembly.vector_dim(),
             map_shapes=assembly.map_shapes() if self._settings.keep_maps else {},
             index=VectorIndex.kind,
+            object_index=self._settings.index_objects,
             images=len(images),
             objects=len(labels),
             classes=voc.order_classes(labels),
@@ -170,11 +178,18 @@ class _Build:
         )
 
     def _publish(
-        self, manifest: Manifest, reduction: Reduction, assembly: Assembly, skipped: Sequence[SkippedImage]
+        self,
+        manifest: Manifest,
+        reduction: Reduction,
+        assembly: Assembly,
+        skipped: Sequence[SkippedImage],
+        object_vectors: Floats | None,
     ) -> None:
         path = self._settings.collection
         writer = GenerationWriter(path, path / "building")
         writer.write_vectors(assembly.vectors(), reduction)
+        if object_vectors is not None:
+            writer.write_objects(object_vectors)
         assembly.fill_maps(writer.create_maps(manifest.images, manifest.map_shapes))
         writer.write_records(assembly.images, skipped)
         writer.publish(replace(manifest, files=writer.describe_files()))
@@ -204,28 +219,6 @@ class _Build:
             seconds=seconds,
             images_per_second=fresh / seconds,
         )
-
-
-def _last_manifest(path: Path) -> Manifest | None:
-    """The newest manifest that can be read: even a damaged collection is known by it."""
-    for folder in reversed(generations(path)):
-        try:
-            return Manifest.load(folder)
-        except CollectionError as error:
-            logger.warning("%s", error)
-    return None
-
-
-@contextmanager
-def _only_builder(path: Path) -> Iterator[None]:
-    """Hold the collection's lock; the system gives it back even if this process is killed."""
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / "build.lock", blocking=False)
-    try:
-        with lock:
-            yield
-    except Timeout:
-        raise CollectionBusyError(f"another build is running on {path}; wait for it, or stop it first") from None
 
 
 def _hash_files(

@@ -26,6 +26,7 @@ class BuildSettings:
         side: see `backbones.load`.
         reduce: whether vectors and maps go through a reduction.
         keep_maps: whether maps are stored.
+        index_objects: whether the crops of annotated objects make a second index.
         strict: whether a picture that cannot be indexed is an error.
         quiet: whether no progress is shown, even on a terminal.
     """
@@ -38,6 +39,7 @@ class BuildSettings:
     side: int | None
     reduce: bool
     keep_maps: bool
+    index_objects: bool
     strict: bool
     quiet: bool
 
@@ -58,6 +60,7 @@ class BuildRequest:
     side: int | None = None
     reduce: bool | None = None
     keep_maps: bool | None = None
+    index_objects: bool | None = None
     strict: bool = False
     quiet: bool = False
     from_scratch: bool = False
@@ -112,7 +115,13 @@ class BuildSummary:
 
 
 def _default_settings() -> dict[str, Any]:
-    choices = {"split": voc.ALL, "backbone": DEFAULT_BACKBONE, "reduce": True, "keep_maps": True}
+    choices = {
+        "split": voc.ALL,
+        "backbone": DEFAULT_BACKBONE,
+        "reduce": True,
+        "keep_maps": True,
+        "index_objects": False,
+    }
     return {"weights": None, "side": None, **choices}
 
 
@@ -125,4 +134,5 @@ def _settings_of(published: Manifest) -> dict[str, Any]:
         "side": published.backbone.side,
         "reduce": published.reduction is not None,
         "keep_maps": bool(published.map_shapes),
+        "index_objects": published.object_index,
     }

@@ -4,11 +4,14 @@ Layout: `generations/000001/` and so on, each complete and never changed again. 
 is published: a new one is built elsewhere in the folder and moved in by one rename (`generation.py`).
 """
 
+import logging
 from collections.abc import Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.database import Database
 from indexer.errors import CollectionError
@@ -18,7 +21,12 @@ from indexer.records import Hit, IndexedImage, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.vector_index import VectorIndex
 
-INDEX_FILE, DATABASE_FILE, REDUCTION_FILE = "index.faiss", "metadata.sqlite", "reduction.npz"
+INDEX_FILE, OBJECT_INDEX_FILE = "index.faiss", "objects.faiss"
+DATABASE_FILE, REDUCTION_FILE = "metadata.sqlite", "reduction.npz"
+
+_SELECTIONS_HELD = 64  # each at most 8 bytes an image
+
+logger = logging.getLogger(__name__)
 
 
 def maps_file(stage: str) -> str:
@@ -33,6 +41,16 @@ def generations(path: Path) -> list[Path]:
     )
 
 
+def last_manifest(path: Path) -> Manifest | None:
+    """The newest manifest that can be read: even a damaged collection is known by it."""
+    for folder in reversed(generations(path)):
+        try:
+            return Manifest.load(folder)
+        except CollectionError as error:
+            logger.warning("%s", error)
+    return None
+
+
 class Collection:
     """One published generation, open for reading from any number of threads.
 
@@ -40,6 +58,7 @@ class Collection:
         folder: of the generation.
         manifest: what it says of itself.
         reduction: what its vectors and maps went through.
+        objects: index of the annotated objects, row = object id; None where they were not embedded.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -48,7 +67,11 @@ class Collection:
         check_files(folder, self.manifest.files)
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
         self._index = VectorIndex.load(folder / INDEX_FILE)
+        self.objects = VectorIndex.load(folder / OBJECT_INDEX_FILE) if self.manifest.object_index else None
         self._database = Database(folder / DATABASE_FILE)
+        # A generation never changes: what was selected once holds for good.
+        self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
+        self.matching_objects = lru_cache(_SELECTIONS_HELD)(self._database.matching_objects)
         self._maps = {
             stage: np.load(folder / maps_file(stage), mmap_mode="r") for stage in self.manifest.map_shapes
         }
@@ -122,9 +145,25 @@ class Collection:
         """All maps, read from disk as they are touched; empty where they are not kept."""
         return self._maps
 
-    def nearest(self, vector: Floats, k: int, exclude: Sequence[int] = ()) -> list[Hit]:
-        """The k images closest to a vector (d,) of this collection's fingerprint, best first."""
-        return self._index.nearest(vector, k, exclude)
+    def vectors_of(self, image_ids: Sequence[int]) -> Floats:
+        """The vectors of these images, (n, d) float32 unit rows."""
+        return self._index.rows(image_ids)
+
+    @cached_property
+    def images_of_objects(self) -> NDArray[np.int64]:
+        """(number of objects,): the image id of each object id."""
+        return self._database.images_of_objects()
+
+    @cached_property
+    def poses(self) -> list[str]:
+        """Every pose that is annotated."""
+        return self._database.poses()
+
+    def nearest(
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+    ) -> list[Hit]:
+        """The k images closest to a vector (d,) of this collection's fingerprint; see `VectorIndex`."""
+        return self._index.nearest(vector, k, exclude, among)
 
     def _check_agreement(self) -> None:
         """Hold the parts against the manifest: each may be whole, and of another generation than the others."""
@@ -133,6 +172,7 @@ class Collection:
             manifest.images,
             manifest.images,
             manifest.vector_dim,
+            manifest.objects if manifest.object_index else None,
             {stage: (manifest.images, *shape) for stage, shape in manifest.map_shapes.items()},
             manifest.fingerprint,
         )
@@ -140,11 +180,12 @@ class Collection:
             self._database.count(),
             len(self._index),
             self._index.dim,
+            None if self.objects is None else len(self.objects),
             {stage: maps.shape for stage, maps in self._maps.items()},
             fingerprint(manifest.embedding_key, self.reduction),
         )
         if found != expected:
             raise CollectionError(
-                f"the parts of {self.folder} do not agree: expected (images, rows, vector length, map shapes, "
-                f"fingerprint) = {expected}, found {found}; build with --from-scratch"
+                f"the parts of {self.folder} do not agree: expected (images, rows, vector length, "
+                f"rows of objects, map shapes, fingerprint) = {expected}, found {found}; build with --from-scratch"
             )

@@ -3,12 +3,10 @@
 import importlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from indexer.build_settings import BuildSettings
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.pipeline import PictureFile, Prepared, prepare_batches
@@ -26,26 +24,39 @@ class EmbeddingRun:
     Batches are cut from the list of all that was wanted at the beginning, not of what is left of it, so that a
     run that takes up a killed one embeds the same batches, and its results are the same to the bit.
 
+    Args:
+        embedder: what to embed with.
+        staging: what is embedded goes there.
+        wanted: key -> file, or part of one, to be embedded; a whole file's key is its sha256.
+        keep_maps: whether maps are staged.
+        unit: what the progress line counts; None for no such line.
+
     Attributes:
-        resumed: how many pictures an earlier, killed run had embedded already.
-        failures: sha256 -> why that picture could not be embedded.
+        resumed: how many an earlier, killed run had embedded already.
+        failures: key -> why that picture could not be embedded.
     """
 
     def __init__(
-        self, embedder: Embedder, staging: Staging, wanted: Mapping[str, Path], settings: BuildSettings
+        self,
+        embedder: Embedder,
+        staging: Staging,
+        wanted: Mapping[str, PictureFile],
+        *,
+        keep_maps: bool,
+        unit: str | None,
     ) -> None:
         self._embedder = embedder
         self._staging = staging
         self._wanted = wanted
-        self._keep_maps = settings.keep_maps
+        self._keep_maps = keep_maps
         self.resumed = len(staging.known().intersection(wanted))
         self.failures: dict[str, str] = {}
         self._progress = tqdm(
             total=len(wanted),
             initial=self.resumed,
-            unit=" pictures",
+            unit=f" {unit}",
             desc="Embedding",
-            disable=settings.quiet or not wanted or None,
+            disable=unit is None or not wanted or None,
         )
 
     def embed_all(self, reduction: Reduction | None) -> Reduction:
@@ -59,7 +70,7 @@ class EmbeddingRun:
                 reduction = self._learn_from(wanted[:MAX_PICTURES])
             for batch in self._staging.raw_batches():
                 raw = RawEmbedding(batch.rows, batch.maps)
-                self._staging.put(StagedBatch.of(batch.sha256s, batch.sizes, reduction.reduce(raw)))
+                self._staging.put(StagedBatch.of(batch.keys, batch.sizes, reduction.reduce(raw)))
                 self._staging.drop_raw(batch)
             self._embed(wanted, lambda pixels: self._embedder.embed(pixels, reduction, keep_maps=self._keep_maps))
         return reduction
@@ -81,23 +92,22 @@ class EmbeddingRun:
         self._staging.save_reduction(reduction)
         return reduction
 
-    def _embed(self, sha256s: Sequence[str], embed: Callable[..., RawEmbedding | Embedding]) -> None:
+    def _embed(self, keys: Sequence[str], embed: Callable[..., RawEmbedding | Embedding]) -> None:
         done_with = self._staging.known().union(self.failures)
-        chunks = [sha256s[start : start + BATCH] for start in range(0, len(sha256s), BATCH)]
-        missing = [
-            [PictureFile(self._wanted[sha], sha) for sha in chunk if sha not in done_with] for chunk in chunks
-        ]
-        for results in prepare_batches([files for files in missing if files], self._embedder):
-            self._note_failures(results)
-            prepared = [(file.sha256, item) for file, item in results if isinstance(item, Prepared)]
-            if prepared:
-                done = embed([item.pixels for _, item in prepared])
-                sizes = np.array([(item.width, item.height) for _, item in prepared], dtype=np.int32)
-                batch = StagedBatch.of([sha for sha, _ in prepared], sizes, done)
-                (self._staging.put_raw if isinstance(done, RawEmbedding) else self._staging.put)(batch)
+        chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+        missing = [[key for key in chunk if key not in done_with] for chunk in chunks]
+        missing = [chunk for chunk in missing if chunk]
+        batches = prepare_batches([[self._wanted[key] for key in chunk] for chunk in missing], self._embedder)
+        for chunk, results in zip(missing, batches, strict=True):
+            outcomes = dict(zip(chunk, (item for _, item in results), strict=True))
+            self.failures |= {key: str(item) for key, item in outcomes.items() if isinstance(item, ImageError)}
+            self._stage({key: item for key, item in outcomes.items() if isinstance(item, Prepared)}, embed)
             self._progress.update(len(results))
 
-    def _note_failures(self, results: Sequence[tuple[PictureFile, Prepared | ImageError]]) -> None:
-        for file, item in results:
-            if isinstance(item, ImageError):
-                self.failures[file.sha256] = str(item)
+    def _stage(self, prepared: Mapping[str, Prepared], embed: Callable[..., RawEmbedding | Embedding]) -> None:
+        if not prepared:
+            return
+        done = embed([item.pixels for item in prepared.values()])
+        sizes = np.array([(item.width, item.height) for item in prepared.values()], dtype=np.int32)
+        batch = StagedBatch.of(list(prepared), sizes, done)
+        (self._staging.put_raw if isinstance(done, RawEmbedding) else self._staging.put)(batch)

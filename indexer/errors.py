@@ -13,6 +13,10 @@ class ImageError(LookalikeError):
     """Bytes that cannot be taken as a picture: no known format, damaged, too large or too small."""
 
 
+class BoxError(ImageError):
+    """A part of a picture is asked for that is not inside it."""
+
+
 class WeightsError(LookalikeError):
     """A backbone's weights cannot be had, or do not fit its network."""
 

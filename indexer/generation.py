@@ -2,12 +2,15 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from indexer import collection, database
+from indexer.errors import CollectionBusyError
 from indexer.manifest import FILENAME, Manifest, describe_file
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction, StageMaps
@@ -29,6 +32,10 @@ class GenerationWriter:
         """Store (N, d) float32 unit rows, and the reduction they went through."""
         VectorIndex.build(vectors).save(self._folder / collection.INDEX_FILE)
         reduction.save(self._folder / collection.REDUCTION_FILE)
+
+    def write_objects(self, vectors: Floats) -> None:
+        """Store the vectors of the objects, (number of objects, d) float32 unit rows."""
+        VectorIndex.build(vectors).save(self._folder / collection.OBJECT_INDEX_FILE)
 
     def create_maps(self, count: int, shapes: Mapping[str, tuple[int, int, int]]) -> StageMaps:
         """Stage -> an array (count, *shape) float16 on disk, to be filled by the caller."""
@@ -58,6 +65,22 @@ class GenerationWriter:
         self._folder.rename(published)
         sync(published.parent)
         prune(self._path)
+
+
+@contextmanager
+def only_builder(path: Path) -> Iterator[None]:
+    """Hold the collection's lock; the system gives it back even if this process is killed.
+
+    Raises:
+        CollectionBusyError: another process holds it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path / "build.lock", blocking=False)
+    try:
+        with lock:
+            yield
+    except Timeout:
+        raise CollectionBusyError(f"another build is running on {path}; wait for it, or stop it first") from None
 
 
 def prune(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The only decoder: bytes of a picture file -> RGB pixels of bounded size, upright, and what is made of them."""
 
 import io
+import math
 import struct
 import threading
 import warnings
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from indexer.allocator import give_back_freed_memory
-from indexer.errors import ImageError
+from indexer.errors import BoxError, ImageError
+from indexer.records import Box
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -39,9 +41,10 @@ class Picture:
     """Decoded pixels.
 
     Attributes:
-        pixels: RGB, upright; a large JPEG may have been decoded at a half, quarter or eighth of its size.
-        width: pixels of the file, as shown (after EXIF orientation).
-        height: pixels of the file, as shown.
+        pixels: RGB, upright, of all of it or of a part; a large JPEG may have been decoded at a half, quarter or
+            eighth of its size.
+        width: pixels of the whole file, as shown (after EXIF orientation).
+        height: pixels of the whole file, as shown.
     """
 
     pixels: Image.Image
@@ -49,23 +52,25 @@ class Picture:
     height: int
 
 
-def load(path: Path, side: int | None = None) -> Picture:
+def load(path: Path, side: int | None = None, box: Box | None = None) -> Picture:
     """Read and decode a file; see `decode`."""
     try:
-        return decode(path.read_bytes(), side)
+        return decode(path.read_bytes(), side, box)
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
 
 
-def decode(data: bytes, side: int | None = None) -> Picture:
+def decode(data: bytes, side: int | None = None, box: Box | None = None) -> Picture:
     """Decode the first frame of a picture file.
 
     Args:
         data: the file's bytes, in one of `FORMATS`; the format is told by content.
         side: pixels that the caller needs at most along a side; lets a JPEG be decoded at reduced scale.
+        box: the part that is wanted, in pixels of the picture as shown; what sticks out of it is cut off.
 
     Raises:
         ImageError: not a picture, damaged, under `MIN_SIDE` a side, or over `MAX_PIXELS` (told before decoding).
+        BoxError: nothing of the box is inside the picture.
     """
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
@@ -76,9 +81,9 @@ def decode(data: bytes, side: int | None = None) -> Picture:
     _check_size(*image.size)
     try:
         if image.width * image.height <= _LARGE:
-            return _decode_pixels(image, side)
+            return _decode_pixels(image, side, box)
         with _one_at_a_time:
-            picture = _decode_pixels(image, side)
+            picture = _decode_pixels(image, side, box)
             give_back_freed_memory()
             return picture
     except _DECODE_ERRORS as error:
@@ -107,15 +112,35 @@ def shrink(pixels: Image.Image, side: int) -> Image.Image:
     return small
 
 
-def _decode_pixels(image: Image.Image, side: int | None) -> Picture:
+def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Picture:
     """Decode an opened file, as small as `side` allows where it is large, without a copy of the whole of it."""
     width, height = _upright_size(image)
+    part = _inside(box, width, height) if box else None
+    if part and side is not None:
+        side = math.ceil(side * max(width / (part.xmax - part.xmin), height / (part.ymax - part.ymin)))
     if side is not None:
         image.draft("RGB", (side, side))
     ImageOps.exif_transpose(image, in_place=True)
     if side is not None and image.width * image.height > _LARGE and image.mode in _REDUCIBLE:
         image = image.reduce(max(1, min(image.size) // (2 * side)))
+    if part:
+        image = _crop(image, part, image.width / width, image.height / height)
     return Picture(_to_rgb(image), width, height)
+
+
+def _inside(box: Box, width: int, height: int) -> Box:
+    part = box.clipped(width, height)
+    if part is None:
+        raise BoxError(f"expected a box inside the picture of {width} x {height} pixels, found {box.corners}")
+    return part
+
+
+def _crop(image: Image.Image, part: Box, across: float, down: float) -> Image.Image:
+    """The pixels that a part touches, in a picture decoded at these scales; one at least."""
+    left, upper = (math.floor(part.xmin * across), math.floor(part.ymin * down))
+    right, lower = (math.ceil(part.xmax * across), math.ceil(part.ymax * down))
+    left, upper = min(left, image.width - 1), min(upper, image.height - 1)
+    return image.crop((left, upper, min(right, image.width), min(lower, image.height)))
 
 
 def _check_size(width: int, height: int) -> None:

@@ -31,6 +31,7 @@ def describe(path: Path) -> dict[str, Any]:
             "fine_map_shape": manifest.map_shapes.get("fine"),
             "reduction_pictures": manifest.reduction.pictures if manifest.reduction else None,
             "index": manifest.index,
+            "object_index": manifest.object_index,
             "voc_root": manifest.voc_root,
             "bytes": sum(file["bytes"] for file in manifest.files.values()),
         }

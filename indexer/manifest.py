@@ -8,7 +8,7 @@ from typing import Any
 
 from indexer.errors import CollectionError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FILENAME = "manifest.json"
 
 
@@ -44,6 +44,7 @@ class Manifest:
         vector_dim: length of a vector.
         map_shapes: stage -> (channels, height, width); empty where maps are not kept.
         index: kind of the vector index.
+        object_index: whether there is a second index, of the annotated objects.
         images: number of pictures, and of rows of the index.
         objects: number of annotated objects.
         classes: in their order.
@@ -63,6 +64,7 @@ class Manifest:
     vector_dim: int
     map_shapes: dict[str, tuple[int, int, int]]
     index: str
+    object_index: bool
     images: int
     objects: int
     classes: tuple[str, ...]

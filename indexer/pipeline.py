@@ -15,16 +15,18 @@ from indexer import images
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.manifest import file_sha256
+from indexer.records import Box
 
 _BATCHES_AHEAD = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A file, and the sha256 it had when it was listed."""
+    """A file, the sha256 it had when it was listed, and the part of its picture that is meant; None for all."""
 
     path: Path
     sha256: str
+    box: Box | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,7 +70,7 @@ def _prepare(file: PictureFile, embedder: Embedder) -> Prepared | ImageError:
         data = file.path.read_bytes()
         if hashlib.sha256(data).hexdigest() != file.sha256:
             return ImageError("the file changed while it was being indexed; build again")
-        picture = images.decode(data, embedder.side)
+        picture = images.decode(data, embedder.side, file.box)
     except ImageError as error:
         return error
     except OSError as error:

@@ -16,8 +16,8 @@ from indexer.staging import StagedBatch
 _CELLS_PER_PICTURE = 16  # of its map; neighbouring cells say much the same
 
 
-def learn_from_batches(batches: Iterable[StagedBatch], sha256s: Sequence[str]) -> Reduction:
-    """Learn a reduction from those of these pictures that are in the raw batches, in the order of `sha256s`.
+def learn_from_batches(batches: Iterable[StagedBatch], keys: Sequence[str]) -> Reduction:
+    """Learn a reduction from those of these pictures that are in the raw batches, in the order of `keys`.
 
     Raises:
         DatasetError: none of them could be embedded.
@@ -25,19 +25,15 @@ def learn_from_batches(batches: Iterable[StagedBatch], sha256s: Sequence[str]) -
     pooled: dict[str, Floats] = {}
     cells: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
     for batch in batches:
-        pooled |= dict(zip(batch.sha256s, batch.rows, strict=True))
+        pooled |= dict(zip(batch.keys, batch.rows, strict=True))
         for stage, maps in batch.maps.items():
-            cells[stage] |= {
-                sha: sample_cells(one[np.newaxis]) for sha, one in zip(batch.sha256s, maps, strict=True)
-            }
-    learned_from = [sha for sha in sha256s if sha in pooled]
+            cells[stage] |= {key: sample_cells(one[np.newaxis]) for key, one in zip(batch.keys, maps, strict=True)}
+    learned_from = [key for key in keys if key in pooled]
     if not learned_from:
-        raise DatasetError(
-            f"expected pictures that can be decoded, found none among {len(sha256s)}; check the files"
-        )
-    rows = np.stack([pooled[sha] for sha in learned_from])
+        raise DatasetError(f"expected pictures that can be decoded, found none among {len(keys)}; check the files")
+    rows = np.stack([pooled[key] for key in learned_from])
     return learn(
-        rows, {stage: np.concatenate([by_sha[sha] for sha in learned_from]) for stage, by_sha in cells.items()}
+        rows, {stage: np.concatenate([by_key[key] for key in learned_from]) for stage, by_key in cells.items()}
     )
 
 

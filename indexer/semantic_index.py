@@ -6,6 +6,7 @@ The rows come from whoever knows that (a trained head); here they are kept, sear
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer import derived
 from indexer.collection import Collection
@@ -52,9 +53,11 @@ class SemanticIndex:
         """Keep it beside its generation."""
         derived.save(collection, _NAME, {"vectors": self.vectors, "source": np.array(self.source)})
 
-    def nearest(self, vector: Floats, k: int, exclude: Sequence[int] = ()) -> list[Hit]:
-        """The k images closest to a semantic vector (d,), best first."""
-        return self._index.nearest(vector, k, exclude)
+    def nearest(
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+    ) -> list[Hit]:
+        """The k images closest to a semantic vector (d,), best first; see `VectorIndex`."""
+        return self._index.nearest(vector, k, exclude, among)
 
     def vector(self, image_id: int) -> Floats:
         """One row, (d,) float32 of unit length."""

@@ -22,24 +22,24 @@ class StagedBatch:
     """N embedded pictures.
 
     Attributes:
-        sha256s: of their files.
+        keys: of the files, or parts of them: a whole file goes by its sha256.
         sizes: (N, 2) int32, width and height in pixels.
         rows: (N, d) float32 unit rows, before or after the reduction.
         maps: of each stage, before or after the reduction.
     """
 
-    sha256s: tuple[str, ...]
+    keys: tuple[str, ...]
     sizes: NDArray[np.int32]
     rows: Floats
     maps: StageMaps
 
     @classmethod
     def of(
-        cls, sha256s: Sequence[str], sizes: NDArray[np.int32], embedded: RawEmbedding | Embedding
+        cls, keys: Sequence[str], sizes: NDArray[np.int32], embedded: RawEmbedding | Embedding
     ) -> "StagedBatch":
         """The batch of an embedding."""
         rows = embedded.pooled if isinstance(embedded, RawEmbedding) else embedded.vectors
-        return cls(tuple(sha256s), sizes, rows, embedded.maps)
+        return cls(tuple(keys), sizes, rows, embedded.maps)
 
 
 class Staging:
@@ -75,9 +75,9 @@ class Staging:
         self._path(batch, _RAW).unlink()
 
     def known(self) -> set[str]:
-        """The sha256s of all that is staged."""
+        """The keys of all that is staged."""
         files = self._files(_RAW) + self._files(_REDUCED)
-        return {sha256 for path in files for sha256 in _sha256s(path)}
+        return {key for path in files for key in _keys(path)}
 
     def save_reduction(self, reduction: Reduction) -> None:
         """Keep the reduction that the reduced batches went through."""
@@ -100,14 +100,14 @@ class Staging:
         return [path for path in files if path.name.endswith(_RAW) == (ending == _RAW) and path.suffix == ".npz"]
 
     def _path(self, batch: StagedBatch, ending: str) -> Path:
-        name = hashlib.sha256(" ".join(batch.sha256s).encode()).hexdigest()[:16]
+        name = hashlib.sha256(" ".join(batch.keys).encode()).hexdigest()[:16]
         return self._folder / f"batch-{name}{ending}"
 
     def _write(self, batch: StagedBatch, ending: str) -> None:
         path = self._path(batch, ending)
         part = path.with_suffix(".part")
         arrays: dict[str, NDArray[Any]] = {
-            "sha256s": np.array(batch.sha256s),
+            "keys": np.array(batch.keys),
             "sizes": batch.sizes,
             "rows": batch.rows,
         }
@@ -121,9 +121,9 @@ def _read(path: Path, *, with_maps: bool) -> StagedBatch:
     with np.load(path, allow_pickle=False) as file:
         kept = [stage for stage in STAGES if with_maps and f"maps_{stage}" in file]
         maps = {stage: file[f"maps_{stage}"] for stage in kept}
-        return StagedBatch(tuple(map(str, file["sha256s"])), file["sizes"], file["rows"], maps)
+        return StagedBatch(tuple(map(str, file["keys"])), file["sizes"], file["rows"], maps)
 
 
-def _sha256s(path: Path) -> list[str]:
+def _keys(path: Path) -> list[str]:
     with np.load(path, allow_pickle=False) as file:
-        return list(map(str, file["sha256s"]))
+        return list(map(str, file["keys"]))

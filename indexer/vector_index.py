@@ -5,6 +5,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from numpy.typing import NDArray
 
 from indexer.errors import CollectionError
 from indexer.records import Hit
@@ -54,18 +55,39 @@ class VectorIndex:
         """All rows, (N, d) float32."""
         return np.asarray(self._index.reconstruct_n(0, len(self)), dtype=np.float32)
 
-    def vector(self, image_id: int) -> Floats:
+    def vector(self, row: int) -> Floats:
         """One row, (d,) float32."""
-        return np.asarray(self._index.reconstruct(image_id), dtype=np.float32)
+        return np.asarray(self._index.reconstruct(row), dtype=np.float32)
 
-    def nearest(self, vector: Floats, k: int, exclude: Sequence[int] = ()) -> list[Hit]:
-        """The k rows closest to a unit vector (d,) but those in `exclude`, best first; fewer where N is less."""
-        left_out = faiss.IDSelectorBatch(np.asarray(exclude, dtype=np.int64))
-        kept = faiss.IDSelectorNot(left_out)
-        parameters = faiss.SearchParameters(sel=kept)  # type: ignore[call-arg]  # lacking in faiss's own stub
+    def rows(self, numbers: Sequence[int]) -> Floats:
+        """The rows of these numbers, (n, d) float32."""
+        return np.asarray(self._index.reconstruct_batch(np.asarray(numbers, dtype=np.int64)), dtype=np.float32)
+
+    def nearest(
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+    ) -> list[Hit]:
+        """The k rows closest to a unit vector (d,), best first; fewer where fewer are searched in.
+
+        Args:
+            vector: what to search with.
+            k: how many, from 1.
+            exclude: rows to leave out.
+            among: the only rows to search in; None for all. Others are not looked at, so that all k are found.
+        """
+        allowed = self._selector(exclude, among)
+        parameters = faiss.SearchParameters(sel=allowed) if allowed else None  # type: ignore[call-arg]  # its stub
         scores, rows = self._index.search(vector[np.newaxis], min(k, len(self)), params=parameters)
         return [
             Hit(int(row), float(np.clip(score, -1.0, 1.0)))
             for row, score in zip(rows[0], scores[0], strict=True)
             if row >= 0
         ]
+
+    def _selector(self, exclude: Sequence[int], among: NDArray[np.int64] | None) -> faiss.IDSelector | None:
+        if among is None and not len(exclude):
+            return None
+        allowed = np.full(len(self), among is None)
+        if among is not None:
+            allowed[among] = True
+        allowed[list(exclude)] = False
+        return faiss.IDSelectorBitmap(np.packbits(allowed, bitorder="little"))  # type: ignore[call-arg, arg-type]

@@ -13,7 +13,7 @@ from indexer import weights
 from indexer.collection import Collection, generations
 from indexer.embedder import Embedder
 from indexer.errors import CollectionError
-from indexer.manifest import Manifest
+from indexer.manifest import FORMAT_VERSION, Manifest
 from indexer.reduction import Reduction
 
 
@@ -73,11 +73,11 @@ def test_a_missing_file_is_named(copied: Path, file: str) -> None:
     [
         (lambda _: "", "expected a manifest"),
         (
-            lambda text: text.replace('"format_version": 2', '"format_version": 99'),
-            "format version 2 in .*, found 99",
+            lambda text: text.replace(f'"format_version": {FORMAT_VERSION}', '"format_version": 99'),
+            f"format version {FORMAT_VERSION} in .*, found 99",
         ),
         (lambda text: text.replace('"images": 40', '"images": 41'), "was changed after it was written"),
-        (lambda _: "[1]", "expected format version 2"),
+        (lambda _: "[1]", f"expected format version {FORMAT_VERSION}"),
     ],
     ids=["empty", "newer", "edited", "other JSON"],
 )

