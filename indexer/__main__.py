@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from indexer.build_settings import BuildSummary
     from indexer.evaluate import RelevanceReport, RetrievalReport, Scores
     from indexer.records import IndexedImage
+    from indexer.retrieval_record import RetrievalRecord
 
 
 @click.group(cls=Commands)
@@ -108,17 +109,13 @@ def inspect(collection: Path, *, as_json: bool) -> None:
 @json_option
 def evaluate(collection: Path, queries: str, gallery: str, *, as_json: bool) -> None:
     """Measure how much of what a search finds is of the query's kind, beside chance, in each mode there is."""
+    from indexer import retrieval_record
     from indexer.collection import Collection
-    from indexer.evaluate import evaluate as run_evaluation
-    from indexer.semantic_index import SemanticIndex
 
     with Collection.open(collection) as opened:
-        visual = run_evaluation(opened, queries, gallery)
-        index = SemanticIndex.load(opened)
-        semantic = run_evaluation(opened, queries, gallery, index.vectors) if index else None
-    click.echo(
-        json.dumps(_reports_json(visual, semantic)) if as_json else _reports_text(visual=visual, semantic=semantic)
-    )
+        record = retrieval_record.measure(opened, queries, gallery)
+        retrieval_record.keep(opened, record)
+    click.echo(json.dumps(_record_json(record)) if as_json else _record_text(record))
 
 
 @main.command(name="map")
@@ -180,13 +177,21 @@ def _short(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
-def _reports_json(visual: "RetrievalReport", semantic: "RetrievalReport | None") -> dict[str, Any]:
+def _record_json(record: "RetrievalRecord") -> dict[str, Any]:
     """The visual mode at the top, as it is always there."""
-    return {**_report_json(visual), "semantic": _report_json(semantic) if semantic else None}
+    semantic = record.modes.get("semantic")
+    return {
+        **_report_json(record.modes["visual"]),
+        "semantic": _report_json(semantic) if semantic else None,
+        "objects": record.objects.to_json() if record.objects else None,
+    }
 
 
-def _reports_text(**reports: "RetrievalReport | None") -> str:
-    return "\n\n".join(_report_text(mode, report) for mode, report in reports.items() if report)
+def _record_text(record: "RetrievalRecord") -> str:
+    parts = [_report_text(mode, report) for mode, report in record.modes.items()]
+    if record.objects:
+        parts.append(_relevance_text("objects, same class", record.objects))
+    return "\n\n".join(parts)
 
 
 def _report_json(report: "RetrievalReport") -> dict[str, Any]:

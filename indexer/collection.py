@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.database import Database
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.fingerprint import fingerprint
 from indexer.manifest import Manifest, check_files
-from indexer.records import Hit, IndexedImage, SkippedImage
+from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.vector_index import VectorIndex
 
@@ -82,14 +82,16 @@ class Collection:
         """Open what is published in a collection's folder.
 
         Raises:
-            CollectionError: nothing is published there, or its parts are damaged or do not agree.
+            EmptyCollectionError: nothing is published there yet.
+            CollectionError: there is no such folder, or its parts are damaged or do not agree.
         """
         published = generations(path)
         if not published:
-            raise CollectionError(
+            message = (
                 f"expected a collection in {path}, found none; build one: "
                 f"python -m indexer build --voc-root DIR --collection {path}"
             )
+            raise EmptyCollectionError(path, message) if path.is_dir() else CollectionError(message)
         return cls(published[-1])
 
     @property
@@ -135,10 +137,11 @@ class Collection:
         """One vector, (d,) float32 of unit length."""
         return self._index.vector(image_id)
 
-    def embedding(self, image_id: int) -> Embedding:
-        """Vector and maps of one image, as N = 1 of them."""
-        maps = {stage: np.asarray(maps[image_id : image_id + 1]) for stage, maps in self._maps.items()}
-        return Embedding(self.vector(image_id)[np.newaxis], maps)
+    def embeddings(self, image_ids: Sequence[int], *, with_maps: bool) -> Embedding:
+        """Vectors of these images, and their maps where asked for and kept."""
+        stages = self._maps if with_maps else {}
+        maps = {stage: np.asarray(maps[list(image_ids)]) for stage, maps in stages.items()}
+        return Embedding(self.vectors_of(image_ids), maps)
 
     @property
     def maps(self) -> StageMaps:
@@ -154,6 +157,18 @@ class Collection:
         """(number of objects,): the image id of each object id."""
         return self._database.images_of_objects()
 
+    def labels(self, object_ids: Sequence[int]) -> list[ObjectLabel]:
+        """The objects of these ids, in the order asked for."""
+        return self._database.labels(object_ids)
+
+    def main_classes(self) -> list[str | None]:
+        """The class of each image's main object, by image id; None for an image without objects."""
+        return self._database.main_classes(len(self))
+
+    def splits(self) -> list[str | None]:
+        """The split of each image, by image id."""
+        return self._database.splits()
+
     @cached_property
     def poses(self) -> list[str]:
         """Every pose that is annotated."""
@@ -164,6 +179,21 @@ class Collection:
     ) -> list[Hit]:
         """The k images closest to a vector (d,) of this collection's fingerprint; see `VectorIndex`."""
         return self._index.nearest(vector, k, exclude, among)
+
+    def nearest_objects(
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+    ) -> list[Hit]:
+        """The k objects closest to a vector (d,), by object id; see `VectorIndex`.
+
+        Raises:
+            CollectionError: the objects were not embedded.
+        """
+        if self.objects is None:
+            raise CollectionError(
+                f"expected an index of objects, found none; build it: python -m indexer build --objects "
+                f"--collection {self.path}"
+            )
+        return self.objects.nearest(vector, k, exclude, among)
 
     def _check_agreement(self) -> None:
         """Hold the parts against the manifest: each may be whole, and of another generation than the others."""

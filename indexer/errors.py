@@ -1,5 +1,7 @@
 """The errors a user can meet: each message is one line saying what was expected, what was found, what to do."""
 
+from pathlib import Path
+
 
 class LookalikeError(Exception):
     """The family; a door (command line, HTTP) catches this one and translates it once."""
@@ -23,6 +25,18 @@ class WeightsError(LookalikeError):
 
 class CollectionError(LookalikeError):
     """A collection is missing, damaged, busy, or does not fit what is asked of it."""
+
+
+class EmptyCollectionError(CollectionError):
+    """A collection's folder is there, but nothing was published in it yet.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, path: Path, message: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class CollectionBusyError(CollectionError):

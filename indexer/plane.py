@@ -9,7 +9,8 @@ from indexer.collection import Collection
 from indexer.errors import CollectionError
 from indexer.reduction import Floats
 
-_NAME, _PLACES = "plane", "places"
+NAME = "plane"
+_PLACES = "places"
 _PERPLEXITY = 30.0  # neighbours that a place depends on; scikit-learn's own
 _FEW = 10  # images below which neighbourhoods say nothing
 
@@ -30,7 +31,7 @@ def lay_out(vectors: Floats, seed: int = 0) -> NDArray[np.float32]:
 def store(collection: Collection) -> NDArray[np.float32]:
     """Work out the places (N, 2) of a generation's images, row = image id, and keep them beside it."""
     places = lay_out(collection.vectors())
-    derived.save(collection, _NAME, {_PLACES: places})
+    derived.save(collection, NAME, {_PLACES: places})
     return places
 
 
@@ -40,7 +41,7 @@ def load(collection: Collection) -> NDArray[np.float32] | None:
     Raises:
         CollectionError: they are damaged, or not of this generation.
     """
-    arrays = derived.load(collection, _NAME)
+    arrays = derived.load(collection, NAME)
     if arrays is None:
         return None
     places = arrays.get(_PLACES)

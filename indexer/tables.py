@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from indexer.records import Box, IndexedImage, ObjectLabel
@@ -34,7 +34,7 @@ class ObjectRow(Base):
 
     object_id: Mapped[int] = mapped_column(primary_key=True)
     image_id: Mapped[int] = mapped_column(ForeignKey("images.image_id"), index=True)
-    class_name: Mapped[str] = mapped_column(index=True)
+    class_name: Mapped[str]
     xmin: Mapped[float]
     ymin: Mapped[float]
     xmax: Mapped[float]
@@ -44,6 +44,11 @@ class ObjectRow(Base):
     occluded: Mapped[bool | None]
     difficult: Mapped[bool | None]
     share: Mapped[float]
+
+
+# Filters ask which images have such an object: these indexes tell it without a look into the table.
+for _filtered in ("class_name", "truncated", "occluded", "difficult"):
+    Index(f"ix_objects_{_filtered}_image_id", getattr(ObjectRow, _filtered), ObjectRow.image_id)
 
 
 class SkippedRow(Base):
@@ -75,7 +80,13 @@ def object_rows(images: Sequence[IndexedImage]) -> list[dict[str, Any]]:
 def to_image(values: Sequence[Any], objects: Sequence[Sequence[Any]]) -> IndexedImage:
     """An image from the values of `IMAGE_COLUMNS`, and for each object those of `OBJECT_COLUMNS`."""
     known = dict(zip(IMAGE_COLUMNS, values, strict=True))
-    return IndexedImage(**known, objects=tuple(map(_to_object, objects)))
+    return IndexedImage(**known, objects=tuple(map(to_object, objects)))
+
+
+def to_object(values: Sequence[Any]) -> ObjectLabel:
+    """An object from the values of `OBJECT_COLUMNS`."""
+    class_name, xmin, ymin, xmax, ymax, *attributes = values
+    return ObjectLabel(class_name, Box(xmin, ymin, xmax, ymax), *attributes)
 
 
 def _object_row(image: IndexedImage, label: ObjectLabel) -> dict[str, Any]:
@@ -86,8 +97,3 @@ def _object_row(image: IndexedImage, label: ObjectLabel) -> dict[str, Any]:
         **{name: getattr(label, name) for name in ATTRIBUTES},
         "share": label.box.area / (image.width * image.height),
     }
-
-
-def _to_object(values: Sequence[Any]) -> ObjectLabel:
-    class_name, xmin, ymin, xmax, ymax, *attributes = values
-    return ObjectLabel(class_name, Box(xmin, ymin, xmax, ymax), *attributes)

@@ -99,11 +99,14 @@ def train(collection: Path, *, ablation: bool, quiet: bool, as_json: bool, **ask
 def evaluate(collection: Path, split: str, *, as_json: bool) -> None:
     """Measure how well the heads do on a split, beside what needs no head."""
     from indexer.collection import Collection
+    from localizer import evaluation_record
     from localizer.evaluate import evaluate as run_evaluation
     from localizer.evaluation_text import to_text
 
     with Collection.open(collection) as opened:
-        found = run_evaluation(opened, split).to_json()
+        record = evaluation_record.make_record(run_evaluation(opened, split))
+        evaluation_record.keep(opened, record)
+    found = record.figures
     click.echo(json.dumps(found) if as_json else to_text(found))
 
 
@@ -183,12 +186,12 @@ def report(collection: Path, out: Path, split: str) -> None:
 @collection_option
 @quiet_option
 def align(collection: Path, *, quiet: bool) -> None:
-    """Bring the semantic index in step with the collection, after a build that changed it."""
-    from localizer.predict import align as run_align
+    """Bring semantic index, map and evaluations in step, after a build or a training."""
+    from localizer.alignment import bring_in_step
 
-    images = run_align(collection)
+    done = bring_in_step(collection)
     if not quiet:
-        click.echo(f"semantic index of {images} images in step with the head")
+        click.echo(f"worked out anew: {', '.join(done)}" if done else "all in step")
 
 
 def _show_epoch(epoch: "Epoch", judged: "Judgement | None") -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _RIGHT = 0.5  # IoU from which a detection finds its object
+_ROUNDING = 1e-9  # by which two recalls that are equal may differ
 
 Doubles = NDArray[np.float64]
 
@@ -40,6 +41,13 @@ class Curve:
     precision: Doubles
     recall: Doubles
     objects: int
+
+    def best_at(self, recalls: Doubles) -> Doubles:
+        """The best precision at each of these recalls (R,) or beyond it, in [0, 1]; 0 where it is not reached."""
+        falling = np.maximum.accumulate(self.precision[::-1])[::-1]
+        places = np.searchsorted(self.recall, recalls - _ROUNDING)
+        best: Doubles = np.append(falling, 0.0)[places]
+        return best
 
     @property
     def average_precision(self) -> float:

@@ -8,6 +8,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,18 @@ def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
         state=state,
         card={name: value for name, value in card.items() if name not in _ENVELOPE},
     )
+
+
+def digests(collection: Path, fingerprint: str) -> dict[str, str]:
+    """Task -> digest of the head in use, from its card alone; without heads that are damaged or do not fit."""
+    found = {}
+    for task in (MAIN, DETECT):
+        for folder in _numbered(collection / "heads" / task)[-1:]:
+            with suppress(HeadError):
+                card = _read_card(folder / _CARD, _way_out(collection, task))
+                if card["fingerprint"] == fingerprint:
+                    found[task] = str(card["weights_sha256"])
+    return found
 
 
 def restore(network: nn.Module, head: StoredHead) -> None:

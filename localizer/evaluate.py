@@ -120,10 +120,19 @@ class DetectorEvaluation:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Evaluation:
-    """Of the heads that are there, on one split."""
+    """Of the heads that are there, on one split.
+
+    Attributes:
+        split: that was asked about.
+        trained_on: split that the heads learned from.
+        heads: task -> digest of the head.
+        main_object: None without a head for main objects.
+        detector: None without a detector.
+    """
 
     split: str
     trained_on: str
+    heads: dict[str, str]
     main_object: MainObjectEvaluation | None
     detector: DetectorEvaluation | None
 
@@ -151,6 +160,7 @@ def evaluate(collection: Collection, split: str) -> Evaluation:
     return Evaluation(
         split=split,
         trained_on=str(head.stored.card["train_split"]) if head else "",
+        heads={one.stored.task: one.stored.digest for one in (localizer.main, localizer.detector) if one},
         main_object=_evaluate_main(collection, localizer, truth, look) if localizer.main else None,
         detector=_evaluate_detector(localizer.detector, truth, look.found) if localizer.detector else None,
     )

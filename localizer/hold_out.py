@@ -6,11 +6,11 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
+from indexer.records import NEAR_DUPLICATE
 from localizer.errors import TrainingError
 from localizer.examples import Examples
 
 PARTS = 10
-NEAR = 0.9  # score from which two pictures count as near-duplicates
 _ROWS_AT_ONCE = 1_024
 
 
@@ -42,10 +42,11 @@ def _strata(class_ids: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
 
 
 def near_duplicates(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(N, d) unit rows -> (N,) number of the group that each belongs to: chains of scores of at least `NEAR`."""
+    """(N, d) unit rows -> (N,) number of each one's group: chains of scores >= `NEAR_DUPLICATE`."""
     close = np.concatenate(
         [
-            np.argwhere(vectors[start : start + _ROWS_AT_ONCE] @ vectors.T >= NEAR) + np.array([start, 0])
+            np.argwhere(vectors[start : start + _ROWS_AT_ONCE] @ vectors.T >= NEAR_DUPLICATE)
+            + np.array([start, 0])
             for start in range(0, len(vectors), _ROWS_AT_ONCE)
         ]
     )

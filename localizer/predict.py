@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -185,20 +184,6 @@ def _load(
         return make(checkpoint.load(collection.path, task, collection.manifest.fingerprint)), None
     except HeadError as error:
         return None, error
-
-
-def align(collection_path: Path) -> int:
-    """Bring the semantic index in step with collection and head, and keep it; the number of its rows.
-
-    Raises:
-        CollectionError: there is no such collection.
-        HeadError: there is no head, or it does not fit.
-    """
-    with Collection.open(collection_path) as collection:
-        localizer = Localizer.open(collection)
-        if localizer.stored_semantic_index(collection) is None:
-            localizer.make_semantic_index(collection).save(collection)
-        return len(collection)
 
 
 def as_inputs(embedding: Embedding) -> Inputs:

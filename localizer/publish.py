@@ -12,10 +12,10 @@ from torch import nn
 from indexer.collection import Collection
 from indexer.manifest import Manifest
 from localizer import checkpoint
+from localizer.alignment import align_semantic_index
 from localizer.checkpoint import MAIN, StoredHead
 from localizer.examples import Examples, read_examples
 from localizer.hold_out import hold_out
-from localizer.predict import align
 from localizer.search import Found, Watch, find_best_epoch
 from localizer.settings import Settings
 from localizer.tasks import TASKS, Judgement, Task
@@ -86,7 +86,8 @@ def train_and_publish(path: Path, task_name: str, split: str, settings: Settings
     }
     folder = checkpoint.save(path, _stored(task_name, manifest, head, card))
     if task_name == MAIN:
-        align(path)
+        with Collection.open(path) as collection:
+            align_semantic_index(collection)
     return TrainSummary(
         task=task_name,
         examples=learned_from,

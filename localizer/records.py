@@ -1,6 +1,6 @@
 """What a head says of a picture."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexer.records import Box
@@ -30,6 +30,11 @@ class Prediction:
     box: Box
     predicted_iou: float
 
+    def shifted(self, across: float, down: float) -> "Prediction":
+        """The same, its box moved by these pixels."""
+        xmin, ymin, xmax, ymax = self.box.corners
+        return replace(self, box=Box(xmin + across, ymin + down, xmax + across, ymax + down))
+
     def to_json(self) -> dict[str, Any]:
         """Names as they are; the box as [xmin, ymin, xmax, ymax]."""
         return {
@@ -57,6 +62,11 @@ class Localization:
     def told(self) -> tuple[Prediction, ...]:
         """The detector's objects; the main object where it found none, or is not there."""
         return self.objects or ((self.main,) if self.main else ())
+
+    def shifted(self, across: float, down: float) -> "Localization":
+        """What was found in a part of a picture, in pixels of the whole: the part's corner is there."""
+        objects = None if self.objects is None else tuple(one.shifted(across, down) for one in self.objects)
+        return replace(self, main=self.main and self.main.shifted(across, down), objects=objects)
 
     def to_json(self) -> dict[str, Any]:
         """`main` flat at the top, the rest beside it."""

@@ -37,10 +37,14 @@ def main() -> None:
 def serve(collection: Path, voc_root: Path | None, weights: str | None, **how: Any) -> None:  # noqa: ANN401 - click's
     """Serve a collection, in a browser and over JSON, until stopped."""
     from indexer.collection import Collection
+    from indexer.errors import EmptyCollectionError
     from search_service.serve import serve as run_server
     from search_service.settings import Settings
 
-    Collection.open(collection).close()
+    try:
+        Collection.open(collection).close()
+    except EmptyCollectionError as error:
+        click.echo(f"Nothing is indexed yet: {error}", err=True)
     settings = Settings(collection=collection, voc_root=voc_root, weights=weights)
     run_server(settings, **how)
 
@@ -57,14 +61,14 @@ def serve(collection: Path, voc_root: Path | None, weights: str | None, **how: A
 @json_option
 def query(image: Path, collection: Path, weights: str | None, *, as_json: bool, **wishes: Any) -> None:  # noqa: ANN401
     """Find the pictures that look most like IMAGE, and tell what is in it."""
+    from search_service.answer_schemas import AnswerSchema
     from search_service.engine import SearchEngine
-    from search_service.payloads import answer_json
-    from search_service.records import UploadedQuery, Wishes
+    from search_service.records import Query, UploadedPicture, Wishes
     from search_service.settings import Settings
 
     engine = SearchEngine.open(Settings(collection=collection, weights=weights))
-    answer = engine.answer(UploadedQuery(image.read_bytes()), Wishes(**wishes))
-    click.echo(json.dumps(answer_json(answer)) if as_json else _answer_text(answer))
+    answer = engine.answer(Query((UploadedPicture(image.read_bytes()),)), Wishes(**wishes))
+    click.echo(json.dumps(AnswerSchema().dump(answer)) if as_json else _answer_text(answer))
 
 
 def _answer_text(answer: "Answer") -> str:

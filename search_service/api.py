@@ -1,90 +1,184 @@
-"""The JSON API, version 1."""
+"""The JSON API, version 1; its specification is made from these routes and their schemas."""
 
 from collections.abc import Callable
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request, send_file
+from flask import Response, current_app, jsonify, request, send_file
+from flask_smorest import Blueprint
 
+from indexer.errors import EmptyCollectionError, LookalikeError
+from search_service.answer_schemas import (
+    AnswerSchema,
+    BatchAnswerSchema,
+    ImageSchema,
+    ListingSchema,
+    LocalizationSchema,
+    LocatedSchema,
+    ReadySchema,
+    SightSchema,
+    problem,
+)
 from search_service.engine import SearchEngine
-from search_service.payloads import answer_json, image_json, located_json
-from search_service.query_reader import read_query, read_wishes
-from search_service.records import IndexedQuery
+from search_service.errors import RequestError
+from search_service.examples import samples
+from search_service.query_reader import flat_fields, load, read_body, read_json
+from search_service.records import Answer, IndexedPicture, Query
+from search_service.request_schemas import (
+    BatchSchema,
+    FlatWishesSchema,
+    ListSchema,
+    PictureFormSchema,
+    PictureSchema,
+    SearchFormSchema,
+    SearchSchema,
+)
 
-api = Blueprint("api", __name__)
-
+MAX_BATCH_BYTES = 64 * 2**20
 _FOR_GOOD = 31_536_000  # seconds; a year, the longest that caches are asked to keep anything
+_JPEG = {"format": "binary", "type": "string"}
+
+api = Blueprint("api", __name__, description="Search, localization, and the images of the collection.")
 
 
 def engine() -> SearchEngine:
-    """The engine of the app that answers this request."""
-    opened: SearchEngine = current_app.extensions["lookalike"]
+    """The engine of the app that answers this request.
+
+    Raises:
+        RequestError: nothing is indexed yet.
+    """
+    opened: SearchEngine | EmptyCollectionError = current_app.extensions["lookalike"]
+    if isinstance(opened, EmptyCollectionError):
+        message = f"nothing is indexed yet: {opened}; then start the service again"
+        raise RequestError(503, "empty_collection", message)
     return opened
 
 
+def takes(in_json: type, in_form: type | None = None) -> Any:  # noqa: ANN401 - a decorator
+    """Document what a POST takes."""
+    content = {"application/json": {"schema": in_json}}
+    if in_form:
+        content["multipart/form-data"] = {"schema": in_form}
+    return api.doc(requestBody={"required": True, "content": content})
+
+
+def takes_in_address(schema: type) -> Any:  # noqa: ANN401 - a decorator
+    """Document what a GET takes in its address."""
+    return api.doc(parameters=[{"in": "query", "schema": schema}])
+
+
 @api.post("/api/v1/search")
-def search() -> Response:
-    """The images that look most like the picture sent, or named."""
-    query, wishes = read_query(request)
-    return jsonify(answer_json(engine().answer(query, wishes)))
+@takes(SearchSchema, SearchFormSchema)
+@api.response(200, AnswerSchema)
+@api.doc(**samples("search"))
+def search() -> Answer:
+    """The images that look most like the pictures sent, or named."""
+    query, wishes = read_body(request, SearchSchema(), SearchFormSchema())
+    return engine().answer(query, wishes)
+
+
+@api.post("/api/v1/search/batch")
+@takes(BatchSchema)
+@api.response(200, BatchAnswerSchema)
+@api.doc(**samples("batch"))
+def search_batch() -> dict[str, Any]:
+    """Up to 64 searches in one call, embedded in one batch; each has its answer, or why there is none."""
+    request.max_content_length = MAX_BATCH_BYTES
+    answers, timings = engine().answer_all(read_json(request, BatchSchema())["queries"])
+    items = [
+        {"answer": None, "error": problem(one)[1]}
+        if isinstance(one, LookalikeError)
+        else {"answer": one, "error": None}
+        for one in answers
+    ]
+    return {"answers": items, "took_ms": timings.rounded}
 
 
 @api.post("/api/v1/localize")
+@takes(PictureSchema, PictureFormSchema)
+@api.response(200, LocatedSchema)
+@api.doc(**samples("localize"))
 def localize() -> Response:
     """What is in the picture sent, or named, and where."""
-    query, _ = read_query(request)
-    return jsonify(located_json(engine().localize(query)))
+    located = engine().localize(read_body(request, PictureSchema(), PictureFormSchema()))
+    found = located.sight.localization
+    told = LocalizationSchema().dump(found.to_json()) if found else {}
+    return jsonify({"query": SightSchema().dump(located.sight), **told, "took_ms": located.timings.rounded})
+
+
+@api.get("/api/v1/images")
+@takes_in_address(ListSchema)
+@api.response(200, ListingSchema)
+@api.doc(**samples("images"))
+def images() -> Any:  # noqa: ANN401 - a record, which the schema writes
+    """The images that fulfil filters, by image id."""
+    return engine().list_images(*load(ListSchema(), flat_fields(request.args, ListSchema())))
 
 
 @api.get("/api/v1/images/<int:image_id>")
-def image(image_id: int) -> Response:
+@api.response(200, ImageSchema)
+@api.doc(**samples("image"))
+def image(image_id: int) -> Any:  # noqa: ANN401 - a record, which the schema writes
     """What is known of one image."""
-    return jsonify(image_json(engine().image(image_id)))
+    return engine().image(image_id)
 
 
 @api.get("/api/v1/images/<int:image_id>/similar")
-def similar(image_id: int) -> Response:
+@takes_in_address(FlatWishesSchema)
+@api.response(200, AnswerSchema)
+@api.doc(**samples("similar"))
+def similar(image_id: int) -> Answer:
     """The images that look most like an indexed one."""
-    return jsonify(answer_json(engine().answer(IndexedQuery(image_id), read_wishes(request.args))))
+    wishes = load(FlatWishesSchema(), flat_fields(request.args, FlatWishesSchema()))
+    return engine().answer(Query((IndexedPicture(image_id),)), wishes)
 
 
 @api.get("/api/v1/images/<int:image_id>/file")
+@api.response(200, _JPEG, content_type="image/*", description="The picture file")
+@api.alt_response(304, description="As the client has it", success=True)
 def picture_file(image_id: int) -> Response:
     """The picture as it lies in the devkit."""
     found = engine().image(image_id)
     name = "".join(letter if letter.isprintable() else "_" for letter in found.filename)
-    path = engine().picture_file(found)
-    return _cached(found.sha256, lambda: send_file(path, download_name=name, etag=False, conditional=False))
+    path = engine().files.path(found)
+    return cached(found.sha256, lambda: send_file(path, download_name=name, etag=False, conditional=False))
 
 
 @api.get("/api/v1/images/<int:image_id>/thumbnail")
+@api.response(200, _JPEG, content_type="image/jpeg", description="A JPEG of at most 320 pixels a side")
+@api.alt_response(304, description="As the client has it", success=True)
 def thumbnail(image_id: int) -> Response:
     """A small JPEG of the picture."""
     found = engine().image(image_id)
-    return _cached(
-        f"{found.sha256}-thumbnail", lambda: Response(engine().thumbnail(found), content_type="image/jpeg")
+    return cached(
+        f"{found.sha256}-thumbnail",
+        lambda: Response(engine().files.thumbnail(found), content_type="image/jpeg"),
     )
 
 
 @api.get("/healthz")
+@api.response(200, {"type": "object", "properties": {"status": {"type": "string"}}})
 def alive() -> Response:
     """Whether the process answers."""
     return jsonify({"status": "alive"})
 
 
 @api.get("/readyz")
-def ready() -> Response:
+@api.response(200, ReadySchema)
+def ready() -> dict[str, Any]:
     """Whether collection and backbone are loaded and agree; they were held against each other when they were."""
     manifest = engine().collection.manifest
-    facts: dict[str, Any] = {
+    return {
+        "status": "ready",
         "images": manifest.images,
         "generation": manifest.generation,
         "modes": engine().modes,
+        "targets": engine().targets,
         "localizes": engine().localizes,
+        "fingerprint": manifest.fingerprint,
     }
-    return jsonify({"status": "ready", **facts, "fingerprint": manifest.fingerprint})
 
 
-def _cached(etag: str, make: Callable[[], Response]) -> Response:
+def cached(etag: str, make: Callable[[], Response]) -> Response:
     """A response that a client may keep; not made at all where it has it already."""
     response = Response(status=304) if etag in request.if_none_match else make()
     response.set_etag(etag)

@@ -1,13 +1,20 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from indexer.errors import ImageError
+from indexer.errors import EmptyCollectionError, ImageError, LookalikeError
+from indexer.records import Box
+from search_service.answer_schemas import ErrorSchema, problem
 from search_service.api import api
-from search_service.engine import MAX_PICTURE_BYTES, SearchEngine
+from search_service.docs_page import docs
+from search_service.engine import SearchEngine
 from search_service.errors import RequestError
-from search_service.pages import PAGE_KS, pages
+from search_service.page_state import EMPTY, PAGE_KS, refer
+from search_service.pages import of_parts, pages
+from search_service.query_embedding import MAX_PICTURE_BYTES
+from search_service.records import IndexedPicture
 from search_service.settings import Settings
 
 _BASE64_GROWTH = 4 / 3
@@ -23,24 +30,62 @@ _HEADERS = {
 }
 
 
-def create_app(engine: SearchEngine | None = None) -> Flask:
-    """The application around an engine; without one, around that of the environment's settings.
+_ROOMS = (
+    ("pages.search_page", "Search"),
+    ("pages.browse_page", "Browse"),
+    ("map.map_page", "Map"),
+    ("quality.quality_page", "Quality"),
+    ("docs.docs_page", "API"),
+)
+_SPECIFICATION = {
+    "API_TITLE": "Lookalike",
+    "API_VERSION": "1",
+    "OPENAPI_VERSION": "3.0.3",
+    "OPENAPI_URL_PREFIX": "/api/v1",
+    "OPENAPI_JSON_PATH": "openapi.json",
+}
+
+
+class _Api(Api):  # type: ignore[misc]  # flask-smorest is not typed
+    """The specification, with errors as this application words them."""
+
+    ERROR_SCHEMA = ErrorSchema
+
+
+def create_app(engine: SearchEngine | None = None, settings: Settings | None = None) -> Flask:
+    """The application around an engine; without one, around that of settings: those given, or the environment's.
 
     Raises:
         LookalikeError: the engine cannot be opened.
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
+    app.config.update(_SPECIFICATION)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    app.extensions["lookalike"] = engine or SearchEngine.open(Settings.from_environment())
-    app.register_blueprint(api)
-    app.register_blueprint(pages)
-    app.register_error_handler(RequestError, lambda error: refuse(error.status, error.code, str(error)))
-    app.register_error_handler(ImageError, lambda error: refuse(400, "invalid_image", str(error)))
+    app.extensions["lookalike"] = engine or _open_engine(settings or Settings.from_environment())
+    specification = app.extensions["specification"] = _Api(app)
+    specification.register_blueprint(api)
+    for pages_of in (pages, docs):
+        app.register_blueprint(pages_of)
+    for family in (RequestError, ImageError):
+        app.register_error_handler(family, _refuse_known)
     app.register_error_handler(HTTPException, _refuse_http)
     app.after_request(_add_headers)
     app.context_processor(lambda: _page_context(app.extensions["lookalike"]))
     return app
+
+
+def _open_engine(settings: Settings) -> SearchEngine | EmptyCollectionError:
+    """The engine, or why there is none yet: a service may be started before the first build."""
+    try:
+        return SearchEngine.open(settings)
+    except EmptyCollectionError as error:
+        return error
+
+
+def _refuse_known(error: LookalikeError) -> Response:
+    status, told = problem(error)
+    return refuse(status, **told)
 
 
 def _refuse_http(error: HTTPException) -> Response:
@@ -53,9 +98,9 @@ def _refuse_http(error: HTTPException) -> Response:
 
 def refuse(status: int, code: str, message: str) -> Response:
     """JSON for programs, a page for people."""
-    if request.path == "/":
-        return make_response(render_template("error.html", message=message), status)
-    return make_response(jsonify({"error": {"code": code, "message": message}}), status)
+    if request.path.startswith(("/api/v", "/healthz", "/readyz")):
+        return make_response(jsonify({"error": {"code": code, "message": message}}), status)
+    return make_response(render_template("error.html", message=message, state=EMPTY), status)
 
 
 def _add_headers(response: Response) -> Response:
@@ -64,10 +109,20 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def _page_context(engine: SearchEngine) -> dict[str, object]:
+def _page_context(engine: SearchEngine | EmptyCollectionError) -> dict[str, object]:
+    if isinstance(engine, EmptyCollectionError):
+        return {"rooms": [], "manifest": None, "path": engine.path}
     return {
         "manifest": engine.collection.manifest,
-        "credits": engine.credits(),
+        "credits": engine.files.credits(),
         "page_ks": PAGE_KS,
         "modes": engine.modes,
+        "targets": engine.targets,
+        "poses": engine.collection.poses,
+        "whole": IndexedPicture,
+        "region": lambda image_id, corners: IndexedPicture(image_id, Box(*corners)),
+        "rooms": [(endpoint, name) for endpoint, name in _ROOMS if endpoint in current_app.view_functions],
+        "has_map": False,
+        "refer": refer,
+        "of_parts": of_parts,
     }

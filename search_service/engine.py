@@ -1,48 +1,55 @@
 """A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from indexer import images, voc
+from indexer import voc
 from indexer.collection import Collection
 from indexer.embedder import Embedder
-from indexer.images import Picture
+from indexer.errors import LookalikeError
+from indexer.filters import Filters
 from indexer.records import IndexedImage
-from indexer.reduction import Embedding
+from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
-from localizer.predict import Look
-from localizer.records import Localization
 from search_service.errors import RequestError
 from search_service.heads import open_localizer, open_semantic_index
+from search_service.picture_files import PictureFiles
+from search_service.query_embedding import Prepared, QueryEmbedder
+from search_service.ranking import Ranker
 from search_service.records import (
-    MAX_K,
+    IMAGES,
+    OBJECTS,
     SEMANTIC,
     VISUAL,
     Answer,
-    IndexedQuery,
+    IndexedPicture,
+    Listing,
+    Located,
     Match,
     Query,
+    QueryPicture,
+    Sight,
     Timings,
     Wishes,
 )
 from search_service.settings import Settings
+from search_service.wish_checks import check_filters, check_page, check_query, check_wishes
 
-MAX_PICTURE_BYTES = 16 * 1024 * 1024
-THUMBNAIL_SIDE = 320  # pixels
 _NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train one without --task"
+_LEAST_LENGTH = 1e-4  # of what positives less negatives come to; below it they point nowhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Embedded:
-    """A query: the image it is, if any, its size, its one embedding, and what heads make of that."""
+class _Asked:
+    """A query whose pictures are prepared, and its wishes, checked."""
 
-    image: IndexedImage | None
-    width: int
-    height: int
-    embedding: Embedding
-    look: Look | None
+    positives: list[Prepared]
+    negatives: list[Prepared]
+    wishes: Wishes
+    mode: str
 
 
 class SearchEngine:
@@ -50,12 +57,15 @@ class SearchEngine:
 
     def __init__(self, collection: Collection, embedder: Embedder, voc_root: Path) -> None:
         self.collection = collection
-        self._embedder = embedder
-        self._voc_root = voc_root
+        self.files = PictureFiles(voc_root)
         self._localizer, self._why_no_localizer = open_localizer(collection)
-        self._semantic: SemanticIndex | None = None
+        semantic: SemanticIndex | None = None
         if self._localizer is not None and self._localizer.main is not None:
-            self._semantic = open_semantic_index(collection, self._localizer)
+            semantic = open_semantic_index(collection, self._localizer)
+        self.modes = (VISUAL,) if semantic is None else (SEMANTIC, VISUAL)
+        self.targets = (IMAGES,) if collection.objects is None else (IMAGES, OBJECTS)
+        self._embedder = QueryEmbedder(collection, embedder, self.files, self._localizer, semantic)
+        self._ranker = Ranker(collection, semantic)
 
     @classmethod
     def open(cls, settings: Settings) -> "SearchEngine":
@@ -70,14 +80,9 @@ class SearchEngine:
         embedder = Embedder.for_collection(collection.manifest, settings.weights)
         root = voc.find_root(settings.voc_root) if settings.voc_root else Path(collection.manifest.voc_root)
         engine = cls(collection, embedder, root)
-        engine._embed(np.zeros((embedder.side, embedder.side, 3), dtype=np.uint8))
-        engine.answer(IndexedQuery(0))
+        engine._embedder.warm_up()
+        engine.answer(Query((IndexedPicture(0),)))
         return engine
-
-    @property
-    def modes(self) -> tuple[str, ...]:
-        """The modes of search that are there; the first is the default."""
-        return (VISUAL,) if self._semantic is None else (SEMANTIC, VISUAL)
 
     @property
     def localizes(self) -> bool:
@@ -85,33 +90,36 @@ class SearchEngine:
         return self._localizer is not None
 
     def answer(self, query: Query, wishes: Wishes | None = None) -> Answer:
-        """The images most like the query, and what is in it; an indexed query is left out of its own results.
+        """The images most like the query, and what is in it; indexed pictures are left out of their own results.
 
         Raises:
-            ImageError: the uploaded bytes are not a picture that can be searched with.
-            RequestError: k out of range, no such mode, picture too large, or no such image.
+            ImageError: uploaded bytes are not a picture that can be searched with.
+            RequestError: a wish out of its range, picture too large, no such image.
         """
-        wishes = wishes or Wishes()
-        if not 1 <= wishes.k <= MAX_K:
-            raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {wishes.k!s:.20}")
-        mode = self._settle_mode(wishes.mode)
         timings = Timings()
-        embedded = self._embed_query(query, timings)
-        with timings.measure("search"):
-            matches = self._nearest(embedded, mode, wishes.k)
-        localization = self._localize(embedded, timings) if wishes.localize else None
-        return Answer(
-            image=embedded.image,
-            width=embedded.width,
-            height=embedded.height,
-            mode=mode,
-            matches=matches,
-            localization=localization,
-            timings=timings,
-        )
+        asked = self._prepare(query, wishes or Wishes(), timings)
+        pictures = asked.positives + asked.negatives
+        return self._find(asked, self._embedder.see(pictures, timings, localize=asked.wishes.localize), timings)
 
-    def localize(self, query: Query) -> Answer:
-        """What is in the query, and where; nothing is searched.
+    def answer_all(self, queries: Sequence[tuple[Query, Wishes]]) -> tuple[list[Answer | LookalikeError], Timings]:
+        """Answer many, embedded in one batch: each with its answer, or with why it has none; and their timings."""
+        timings = Timings()
+        asked = [self._try_to_prepare(*one, timings) for one in queries]
+        good = [one for one in asked if isinstance(one, _Asked)]
+        pictures = [picture for one in good for picture in one.positives + one.negatives]
+        localize = any(one.wishes.localize for one in good)
+        sights = iter(self._embedder.see(pictures, timings, localize=localize) if pictures else [])
+        answers: list[Answer | LookalikeError] = []
+        for one in asked:
+            if isinstance(one, _Asked):
+                own = [next(sights) for _ in one.positives + one.negatives]
+                answers.append(self._try_to_find(one, own, timings))
+            else:
+                answers.append(one)
+        return answers, timings
+
+    def localize(self, picture: QueryPicture) -> Located:
+        """What is in a picture, and where; nothing is searched.
 
         Raises:
             ImageError: the uploaded bytes are not a picture.
@@ -120,16 +128,10 @@ class SearchEngine:
         if self._localizer is None:
             raise RequestError(409, "no_head", self._why_no_localizer)
         timings = Timings()
-        embedded = self._embed_query(query, timings)
-        return Answer(
-            image=embedded.image,
-            width=embedded.width,
-            height=embedded.height,
-            mode=self.modes[0],
-            matches=(),
-            localization=self._localize(embedded, timings),
-            timings=timings,
-        )
+        with timings.measure("decode"):
+            prepared = self._embedder.prepare(picture, self.image)
+        [sight] = self._embedder.see([prepared], timings, localize=True)
+        return Located(sight, timings)
 
     def image(self, image_id: int) -> IndexedImage:
         """What is known of one image.
@@ -144,87 +146,95 @@ class SearchEngine:
             )
         return self.collection.images([image_id])[0]
 
-    def picture_file(self, image: IndexedImage) -> Path:
-        """The file of an image.
+    def list_images(self, filters: Filters, offset: int, k: int) -> Listing:
+        """The k images from `offset` on of those that fulfil filters, by image id.
 
         Raises:
-            RequestError: it is not where it was when the collection was built.
+            RequestError: k or offset out of range, or a filter names a class or split that is not there.
         """
-        path = voc.picture_path(self._voc_root, image.filename)
-        if not path.is_file():
-            message = (
-                f"the file of image {image.image_id}, {image.filename}, is gone; re-index, or name the devkit"
-            )
-            raise RequestError(404, "file_gone", message)
-        return path
+        check_page(offset, k)
+        check_filters(filters, self.collection.manifest)
+        ids = self.collection.matching_images(filters)
+        page = self.collection.images(ids[offset : offset + k].tolist())
+        return Listing(tuple(page), len(ids), offset)
 
-    def thumbnail(self, image: IndexedImage) -> bytes:
-        """A JPEG of at most `THUMBNAIL_SIDE` pixels a side.
+    def _try_to_prepare(self, query: Query, wishes: Wishes, timings: Timings) -> "_Asked | LookalikeError":
+        try:
+            return self._prepare(query, wishes, timings)
+        except LookalikeError as error:
+            return error
 
-        Raises:
-            ImageError: the file was replaced by something that is not a picture.
-            RequestError: the file is gone.
-        """
-        picture = images.load(self.picture_file(image), THUMBNAIL_SIDE)
-        return images.thumbnail(picture, THUMBNAIL_SIDE)
+    def _try_to_find(self, asked: _Asked, sights: Sequence[Sight], timings: Timings) -> Answer | LookalikeError:
+        try:
+            return self._find(asked, sights, timings)
+        except LookalikeError as error:
+            return error
 
-    def credits(self) -> str | None:
-        """Whom the pictures are owed to, where their devkit says so."""
-        path = self._voc_root / voc.CREDITS_FILE
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else None
-
-    def _decode(self, data: bytes) -> Picture:
-        if len(data) > MAX_PICTURE_BYTES:
-            limit = MAX_PICTURE_BYTES // 2**20
-            raise RequestError(
-                413, "too_large", f"expected a picture of at most {limit} MiB, found {len(data):,} bytes"
-            )
-        return images.decode(data, self._embedder.side)
-
-    def _settle_mode(self, mode: str | None) -> str:
-        if mode is None:
-            return self.modes[0]
-        if mode not in (VISUAL, SEMANTIC):
-            raise RequestError(400, "invalid_mode", f"expected mode {VISUAL} or {SEMANTIC}, found {mode!r:.50}")
-        if mode not in self.modes:
-            raise RequestError(409, "no_head", self._why_no_localizer or _NO_MAIN_HEAD)
-        return mode
-
-    def _embed_query(self, query: Query, timings: Timings) -> _Embedded:
-        """The one embedding of a query: read back for an indexed one, made for an uploaded one."""
-        if isinstance(query, IndexedQuery):
-            image = self.image(query.image_id)
-            with timings.measure("embed"):
-                embedding = self.collection.embedding(image.image_id)
-            return _Embedded(image, image.width, image.height, embedding, self._look(embedding))
+    def _prepare(self, query: Query, wishes: Wishes, timings: Timings) -> _Asked:
+        check_query(query)
+        check_wishes(wishes, self.targets)
+        check_filters(wishes.filters, self.collection.manifest)
+        mode = self._settle_mode(wishes)
         with timings.measure("decode"):
-            picture = self._decode(query.data)
-            pixels = self._embedder.pixels(picture)
-        with timings.measure("embed"):
-            embedding = self._embed(pixels)
-        return _Embedded(None, picture.width, picture.height, embedding, self._look(embedding))
+            positives, negatives = (
+                [self._embedder.prepare(one, self.image) for one in pictures]
+                for pictures in (query.positives, query.negatives)
+            )
+        return _Asked(positives, negatives, wishes, mode)
 
-    def _look(self, embedding: Embedding) -> Look | None:
-        return self._localizer.look(embedding) if self._localizer else None
+    def _find(self, asked: _Asked, sights: Sequence[Sight], timings: Timings) -> Answer:
+        positives, negatives = sights[: len(asked.positives)], sights[len(asked.positives) :]
+        semantic = asked.mode == SEMANTIC
+        with timings.measure("search"):
+            row = _combine(*([_row(one, semantic=semantic) for one in side] for side in (positives, negatives)))
+            exclude = sorted({one.image.image_id for one in sights if one.image})
+            ranking = self._ranker.rank(row, asked.mode, asked.wishes, exclude)
+            found = self.collection.images([one.image_id for one in ranking.results])
+            object_ids = [one.object_id for one in ranking.results if one.object_id is not None]
+            labels = self.collection.labels(object_ids) if object_ids else [None] * len(found)
+        matches = [
+            Match(image=image, score=one.score, object=label, near_duplicates=one.near_duplicates)
+            for image, one, label in zip(found, ranking.results, labels, strict=True)
+        ]
+        return Answer(
+            positives=tuple(positives),
+            negatives=tuple(negatives),
+            mode=asked.mode,
+            target=asked.wishes.target,
+            matches=tuple(matches),
+            searched=ranking.searched,
+            more=ranking.more,
+            timings=timings,
+        )
 
-    def _embed(self, pixels: "np.typing.NDArray[np.uint8]") -> Embedding:
-        keep_maps = self._localizer is not None and self._localizer.needs_maps
-        return self._embedder.embed([pixels], self.collection.reduction, keep_maps=keep_maps)
+    def _settle_mode(self, wishes: Wishes) -> str:
+        if wishes.mode not in (None, VISUAL, SEMANTIC):
+            raise RequestError(
+                400, "invalid_mode", f"expected mode {VISUAL} or {SEMANTIC}, found {wishes.mode!r:.50}"
+            )
+        if wishes.target == OBJECTS:
+            if wishes.mode == SEMANTIC:
+                message = f"expected mode {VISUAL} to search objects, found {SEMANTIC}; leave the mode out"
+                raise RequestError(400, "invalid_mode", message)
+            return VISUAL
+        if wishes.mode is None:
+            return self.modes[0]
+        if wishes.mode not in self.modes:
+            raise RequestError(409, "no_head", self._why_no_localizer or _NO_MAIN_HEAD)
+        return wishes.mode
 
-    def _localize(self, embedded: _Embedded, timings: Timings) -> Localization | None:
-        if embedded.look is None:
-            return None
-        with timings.measure("localize"):
-            [found] = embedded.look.localize([(embedded.width, embedded.height)])
-        return found
 
-    def _nearest(self, embedded: _Embedded, mode: str, k: int) -> tuple[Match, ...]:
-        exclude = (embedded.image.image_id,) if embedded.image else ()
-        if mode == SEMANTIC and self._semantic is not None and embedded.look is not None:
-            image, look = embedded.image, embedded.look
-            row = self._semantic.vector(image.image_id) if image else look.semantic_vectors()[0]
-            hits = self._semantic.nearest(row, k, exclude)
-        else:
-            hits = self.collection.nearest(np.asarray(embedded.embedding.vectors[0]), k, exclude)
-        found = self.collection.images([hit.image_id for hit in hits])
-        return tuple(Match(image, hit.score) for image, hit in zip(found, hits, strict=True))
+def _row(sight: Sight, *, semantic: bool) -> Floats:
+    return sight.semantic if semantic and sight.semantic is not None else sight.vector
+
+
+def _combine(positives: list[Floats], negatives: list[Floats]) -> Floats:
+    """Mean of the positives less mean of the negatives, of unit length."""
+    row: Floats = np.mean(positives, axis=0, dtype=np.float32)
+    if negatives:
+        row = row - np.mean(negatives, axis=0, dtype=np.float32)
+    if float(np.linalg.norm(row)) < _LEAST_LENGTH:
+        message = "expected positives that differ from the negatives, found them the same; leave some out"
+        raise RequestError(400, "no_direction", message)
+    unit: Floats = unit_rows(row[np.newaxis])[0]
+    return unit

@@ -1,107 +1,98 @@
-"""An HTTP request -> the query it asks; the same for the API and for the page."""
+"""An HTTP request -> what it asks; the same for the API and for the pages."""
 
-import base64
-import binascii
 import json
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
 from flask import Request
+from marshmallow import Schema, ValidationError, fields
+from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from search_service.errors import RequestError
-from search_service.records import DEFAULT_K, IndexedQuery, Query, UploadedQuery, Wishes
+from search_service.fields import Upload
 
-_JSON_FIELDS = {"image_id", "image_base64", "k", "mode", "localize"}
-_WORDS = {"true": True, "1": True, "false": False, "0": False}
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
-def read_query(request: Request) -> tuple[Query, Wishes]:
-    """The query of a POST, and what its answer should hold.
+def read_body(request: Request, in_json: Schema, in_form: Schema) -> Any:  # noqa: ANN401 - what the schema makes
+    """What a POST asks, by one schema or the other.
 
     Raises:
-        RequestError: no picture in it, or another content type than a form's or JSON's.
+        RequestError: the body is not what the schema says, or of another content type.
     """
     if request.is_json:
-        return _read_json(request)
+        return read_json(request, in_json)
     if request.mimetype in _FORMS:
-        return _read_form(request)
+        return load(in_form, {**flat_fields(request.form, in_form), **_files(request.files, in_form)})
     found = request.mimetype or "none"
     raise RequestError(
         415, "unsupported_media_type", f"expected multipart/form-data or application/json, found {found}"
     )
 
 
-def read_k(value: Any, default: int = DEFAULT_K) -> int:  # noqa: ANN401 - whatever a client sends
-    """A number of results from a field; its range is the engine's to check.
+def read_json(request: Request, schema: Schema) -> Any:  # noqa: ANN401 - what the schema makes
+    """What a body of JSON asks.
 
     Raises:
-        RequestError: it is not a whole number.
+        RequestError: the body is not JSON, or not what the schema says.
     """
-    if value is None or value == "":
-        return default
-    try:
-        if isinstance(value, int | str) and not isinstance(value, bool):
-            return int(value)
-    except ValueError:
-        pass
-    raise RequestError(400, "invalid_k", f"expected k as a whole number, found {value!r:.50}")
-
-
-def read_wishes(fields: Mapping[str, Any], default_k: int = DEFAULT_K) -> Wishes:
-    """What an answer should hold, from the fields of a form, an address or JSON.
-
-    Raises:
-        RequestError: a field is not of its kind; ranges are the engine's to check.
-    """
-    return Wishes(
-        k=read_k(fields.get("k"), default_k),
-        mode=_read_mode(fields.get("mode")),
-        localize=_read_flag(fields.get("localize")),
-    )
-
-
-def _read_mode(value: Any) -> str | None:  # noqa: ANN401 - whatever a client sends
-    if value is None or value == "":
-        return None
-    if isinstance(value, str):
-        return value
-    raise RequestError(400, "invalid_mode", f"expected mode as a word, found {value!r:.50}")
-
-
-def _read_flag(value: Any) -> bool:  # noqa: ANN401 - whatever a client sends
-    if value is None or value == "":
-        return True
-    known = value if isinstance(value, bool) else _WORDS.get(str(value).lower())
-    if known is None:
-        raise RequestError(400, "invalid_localize", f"expected localize as true or false, found {value!r:.50}")
-    return known
-
-
-def _read_form(request: Request) -> tuple[Query, Wishes]:
-    upload = request.files.get("image")
-    if upload is None or not upload.filename:
-        raise RequestError(400, "no_image", "expected a picture in the form's file field 'image', found none")
-    with closing(upload):  # a large one lies in a temporary file
-        data = upload.read()
-    return UploadedQuery(data), read_wishes(request.form)
-
-
-def _read_json(request: Request) -> tuple[Query, Wishes]:
+    if not request.is_json:
+        found = request.mimetype or "none"
+        raise RequestError(415, "unsupported_media_type", f"expected application/json, found {found}")
     body = _parse_json(request)
     if not isinstance(body, dict):
         raise RequestError(400, "invalid_json", f"expected a JSON object, found {type(body).__name__}")
-    unknown = sorted(set(body) - _JSON_FIELDS)
-    if unknown:
-        raise RequestError(400, "unknown_field", f"expected {sorted(_JSON_FIELDS)}, found {unknown[0]!r:.50}")
-    given = [name for name in ("image_id", "image_base64") if body.get(name) is not None]
-    if len(given) != 1:
-        raise RequestError(
-            400, "no_image", f"expected either image_id or image_base64, found {given or 'neither'}"
-        )
-    return _read_picture(body[given[0]], given[0]), read_wishes(body)
+    return load(schema, {name: value for name, value in body.items() if value is not None})
+
+
+def load(schema: Schema, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the schema makes
+    """Load, and refuse in one line what cannot be.
+
+    Raises:
+        RequestError: a field is unknown, or not what it is expected to be.
+    """
+    try:
+        return schema.load(data)
+    except ValidationError as error:
+        messages: Mapping[Any, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]  # marshmallow's
+        raise _refusal(schema, messages, data) from error
+
+
+def flat_fields(sent: MultiDict[str, str], schema: Schema) -> dict[str, Any]:
+    """The fields of an address or a form: lists where the schema has lists, and without those left empty."""
+    kinds = {field.data_key or name: field for name, field in schema.fields.items()}
+    given = {name: [value for value in values if value] for name, values in sent.lists()}
+    return {
+        name: values if isinstance(kinds.get(name), fields.List) and not _single(kinds[name]) else values[0]
+        for name, values in given.items()
+        if values and not _is_upload(kinds.get(name))
+    }
+
+
+def _single(field: fields.Field[Any]) -> bool:
+    """Whether it is a list that comes as one text."""
+    return isinstance(field, fields.List) and isinstance(field.inner, fields.Float)
+
+
+def _is_upload(field: fields.Field[Any] | None) -> bool:
+    return isinstance(field, fields.List) and isinstance(field.inner, Upload)
+
+
+def read_files(sent: MultiDict[str, FileStorage], name: str) -> list[bytes]:
+    """The bytes of a form's files under a name; a field that was left empty has none."""
+    read = []
+    for upload in sent.getlist(name):
+        with closing(upload):  # a large one lies in a temporary file
+            if upload.filename:
+                read.append(upload.read())
+    return read
+
+
+def _files(sent: MultiDict[str, FileStorage], schema: Schema) -> dict[str, list[bytes]]:
+    names = [name for name, field in schema.fields.items() if _is_upload(field)]
+    return {name: read_files(sent, name) for name in names}
 
 
 def _parse_json(request: Request) -> Any:  # noqa: ANN401 - whatever a client sends
@@ -115,14 +106,33 @@ def _parse_json(request: Request) -> Any:  # noqa: ANN401 - whatever a client se
         raise RequestError(400, "invalid_json", f"expected a JSON object, found {reason}") from error
 
 
-def _read_picture(value: Any, name: str) -> Query:  # noqa: ANN401 - whatever a client sends
-    if name == "image_id":
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise RequestError(
-                400, "invalid_image_id", f"expected image_id as a whole number, found {value!r:.50}"
-            )
-        return IndexedQuery(value)
-    try:
-        return UploadedQuery(base64.b64decode("".join(value.split()), validate=True))
-    except (binascii.Error, AttributeError, ValueError) as error:
-        raise RequestError(400, "invalid_base64", f"expected image_base64 in base64, found {error}") from error
+def _refusal(schema: Schema, messages: Mapping[Any, Any], data: Mapping[str, Any]) -> RequestError:
+    """The first of marshmallow's messages as one line."""
+    path, expected = _first(messages)
+    name = ".".join(map(str, path))
+    if expected == schema.error_messages["unknown"]:
+        known = sorted(field.data_key or key for key, field in schema.fields.items())
+        return RequestError(400, "unknown_field", f"expected fields of {known}, found {name!r:.50}")
+    words = [part for part in path if isinstance(part, str)]
+    found = _at(data, path)
+    return RequestError(400, f"invalid_{words[-1]}", f"expected {name} to be {expected}, found {found!r:.50}")
+
+
+def _first(messages: Mapping[Any, Any]) -> tuple[list[Any], str]:
+    """Where the first message stands, and what it says."""
+    path: list[Any] = []
+    inner: Any = messages
+    while isinstance(inner, Mapping):
+        name, inner = next(iter(inner.items()))
+        path.append(name)
+    said = inner[0] if isinstance(inner, list) else inner
+    return [part for part in path if part != "_schema"], str(said)
+
+
+def _at(data: Any, path: list[Any]) -> Any:  # noqa: ANN401 - whatever a client sends
+    for part in path:
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return data

@@ -13,7 +13,6 @@ from gunicorn.http.errors import ParseException
 
 from indexer.errors import LookalikeError
 from search_service.app import create_app, refuse
-from search_service.engine import SearchEngine
 from search_service.errors import AddressError
 from search_service.settings import Settings
 
@@ -62,7 +61,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
         "control_socket_disable": True,
         "post_worker_init": lambda worker: _announce(worker.age, address),
     }
-    Server(lambda: create_app(SearchEngine.open(settings)), options).run()
+    Server(lambda: create_app(settings=settings), options).run()
 
 
 def _check_free(host: str, port: int) -> None:

@@ -7,19 +7,25 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser, sync_playwright
 from torchvision import models
 from werkzeug.test import TestResponse
 
-from indexer import sample
+from indexer import plane, sample
+from indexer.__main__ import main as indexer_commands
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
+from localizer.__main__ import main as localizer_commands
 from localizer.publish import train_and_publish
 from localizer.settings import Settings
 from search_service.app import create_app
 from search_service.engine import SearchEngine
 from search_service.settings import Settings as ServiceSettings
+from tests import browsing
+from tests.browsing import Visitor
 
 SIDE = 64  # pixels; ResNet50 then gives maps of 2 x 2, a dozen times as fast as at 224
 IMAGES = 40
@@ -105,6 +111,15 @@ def trained_client(trained_engine: SearchEngine) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
+def evaluated_path(tmp_path_factory: pytest.TempPathFactory, trained_path: Path) -> Path:
+    """A copy of it on which search and heads were evaluated; nobody may change it."""
+    path = Path(shutil.copytree(trained_path, tmp_path_factory.mktemp("evaluated") / "collection"))
+    for command in (indexer_commands, localizer_commands):
+        assert CliRunner().invoke(command, ["evaluate", "--collection", str(path)]).exit_code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
 def engine(collection_path: Path) -> SearchEngine:
     """A search engine over that collection."""
     return SearchEngine.open(ServiceSettings(collection=collection_path))
@@ -129,3 +144,63 @@ def client_of(engine: SearchEngine) -> FlaskClient:
     app = create_app(engine)
     app.test_client_class = BufferedClient
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium."""
+    with sync_playwright() as playwright:
+        chromium = browsing.launch(playwright)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def site(trained_engine: SearchEngine) -> Iterator[str]:
+    """The address of the service over the collection with both heads."""
+    with browsing.serving(create_app(trained_engine)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def mapped_path(tmp_path_factory: pytest.TempPathFactory, trained_path: Path) -> Path:
+    """A copy of the collection with both heads, with places on a map; nobody may change it."""
+    path = Path(shutil.copytree(trained_path, tmp_path_factory.mktemp("mapped") / "collection"))
+    with Collection.open(path) as collection:
+        plane.store(collection)
+    return path
+
+
+@pytest.fixture(scope="session")
+def mapped_engine(mapped_path: Path) -> SearchEngine:
+    """A search engine over it."""
+    return SearchEngine.open(ServiceSettings(collection=mapped_path))
+
+
+@pytest.fixture(scope="session")
+def mapped_site(mapped_engine: SearchEngine) -> Iterator[str]:
+    """The address of the service over it."""
+    with browsing.serving(create_app(mapped_engine)) as address:
+        yield address
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    """Makes visitors of a site; at the end of the test none of them may have met trouble."""
+    visitors: list[Visitor] = []
+
+    def make(address: str, **context: Any) -> Visitor:  # noqa: ANN401 - Playwright's
+        page = browser.new_context(**{"viewport": browsing.DESKTOP, **context}).new_page()
+        visitors.append(Visitor(page, address))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.page.context.close()
+    assert [visitor.troubles for visitor in visitors if visitor.troubles] == []
+
+
+@pytest.fixture
+def visitor(visit: Callable[..., Visitor], site: str) -> Visitor:
+    """A visitor of that service at a desk."""
+    return visit(site)

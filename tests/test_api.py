@@ -15,7 +15,9 @@ from werkzeug.test import TestResponse, encode_multipart
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from search_service.app import create_app
-from search_service.engine import MAX_PICTURE_BYTES, SearchEngine
+from search_service.engine import SearchEngine
+from search_service.picture_files import PictureFiles
+from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.settings import Settings
 from tests.test_images import NOISE, black_png, encoded
 
@@ -56,16 +58,22 @@ def test_an_uploaded_copy_of_an_indexed_picture_finds_it_first(client: FlaskClie
 def test_an_answer_has_all_that_is_promised(client: FlaskClient, devkit: Path) -> None:
     body = upload(client, indexed_file(devkit, 3), k="2").get_json()
 
-    assert set(body) == {"query", "localization", "mode", "results", "took_ms"}
+    assert set(body) == {
+        "query", "localization", "mode", "target", "searched", "more", "results", "took_ms",
+    }  # fmt: skip
+    assert (body["target"], body["searched"], body["more"]) == ("images", 40, True)
     assert body["localization"] is None
     with Image.open(devkit / "JPEGImages/000003.jpg") as picture:
-        assert body["query"] == {
-            "image_id": None, "filename": None, "width": picture.width, "height": picture.height,
+        [sight] = body["query"]["positives"]
+        assert len(sight.pop("embedding")) > 20
+        assert sight == {
+            "image_id": None, "filename": None, "width": picture.width, "height": picture.height, "box": None,
         }  # fmt: skip
     assert set(body["took_ms"]) == {"decode", "embed", "search", "total"}
     first = body["results"][0]
     assert set(first) == {
         "image_id", "score", "filename", "width", "height", "split", "objects", "image_url", "thumbnail_url",
+        "object", "near_duplicates",
     }  # fmt: skip
     assert set(first["objects"][0]) == {"class", "box", "pose", "truncated", "occluded", "difficult"}
     assert first["objects"][0]["class"] == "boat"
@@ -75,8 +83,8 @@ def test_an_answer_has_all_that_is_promised(client: FlaskClient, devkit: Path) -
 def test_an_indexed_query_is_left_out_of_its_own_results(client: FlaskClient) -> None:
     body = client.post("/api/v1/search", json={"image_id": 7, "k": 100}).get_json()
 
-    assert body["query"]["image_id"] == 7
-    assert body["query"]["filename"] == "000007.jpg"
+    [sight] = body["query"]["positives"]
+    assert (sight["image_id"], sight["filename"]) == (7, "000007.jpg")
     found = [result["image_id"] for result in body["results"]]
     assert sorted(found) == [image_id for image_id in range(40) if image_id != 7]
 
@@ -260,7 +268,7 @@ def test_an_unknown_image_in_json_is_not_found(client: FlaskClient) -> None:
 
 def test_a_picture_whose_file_is_gone_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = client.application.extensions["lookalike"]
-    monkeypatch.setattr(engine, "_voc_root", Path("/nowhere"))
+    monkeypatch.setattr(engine, "files", PictureFiles(Path("/nowhere")))
 
     response = client.get("/api/v1/images/4/file")
 

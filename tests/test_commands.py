@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from filelock import FileLock
 
 import indexer.__main__
 import search_service.__main__
+from indexer import sample
 from indexer.command_line import table
 
 HOME = Path(__file__).parents[1]
@@ -78,9 +80,11 @@ def test_inspect_lists_the_facts(collection_path: Path) -> None:
     assert all(name in text for name in facts)
 
 
-def test_evaluate_prints_scores_beside_chance(collection_path: Path) -> None:
-    report = json.loads(run_indexer("evaluate", "--collection", collection_path, "--json").stdout)
-    text = run_indexer("evaluate", "--collection", collection_path, "--queries", "train").stdout
+def test_evaluate_prints_scores_beside_chance(tmp_path: Path, collection_path: Path) -> None:
+    path = shutil.copytree(collection_path, tmp_path / "collection")
+
+    report = json.loads(run_indexer("evaluate", "--collection", path, "--json").stdout)
+    text = run_indexer("evaluate", "--collection", path, "--queries", "train").stdout
 
     for part in ("main_class", "shares_class"):
         assert set(report[part]) >= {
@@ -136,10 +140,10 @@ def test_an_error_is_one_line_and_exit_code_1(
 
 
 def test_serving_what_is_not_there_is_one_line_too(tmp_path: Path) -> None:
-    result = run_service("serve", "--collection", tmp_path)
+    result = run_service("serve", "--collection", tmp_path / "c")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"error: expected a collection in {tmp_path}")
+    assert result.stderr.startswith(f"error: expected a collection in {tmp_path}/c")
 
 
 def test_a_query_with_what_is_no_picture_is_one_line(collection_path: Path, tmp_path: Path) -> None:
@@ -177,7 +181,8 @@ def test_reindex_is_quiet_without_a_terminal_and_brings_a_collection_in_step(
     assert json.loads(run_indexer("inspect", "--collection", tmp_path / "c", "--json").stdout)["images"] == 11
 
 
-def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(devkit: Path, tmp_path: Path) -> None:
+def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(tmp_path: Path) -> None:
+    devkit = sample.draw_devkit(tmp_path / "VOCdevkit", images=120, seed=1)  # enough to be at work for a while
     arguments = ["build", "--voc-root", devkit, "--collection", tmp_path / "c", "--backbone", "efficientnet_lite2"]
     build = subprocess.Popen(
         [sys.executable, "-m", "indexer", *map(str, arguments)], stderr=subprocess.PIPE, text=True, cwd=HOME
@@ -194,7 +199,7 @@ def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(devkit: Path, tmp_pat
     assert build.returncode == 130
     assert said.splitlines()[-1] == "Stopped; what is done is kept. Run the same command to go on."
     assert summary["resumed"] > 0
-    assert summary["images"] == 40
+    assert summary["images"] == 120
 
 
 def test_a_table_aligns_its_columns() -> None:

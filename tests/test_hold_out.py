@@ -5,10 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexer.records import NEAR_DUPLICATE
 from indexer.reduction import Floats, unit_rows
 from localizer.errors import TrainingError
 from localizer.examples import Examples
-from localizer.hold_out import NEAR, hold_out, near_duplicates
+from localizer.hold_out import hold_out, near_duplicates
 from tests.scenes import CLASSES, examples, image, random_floats, unhurried
 
 seeds = st.integers(0, 2**32 - 1)
@@ -47,7 +48,7 @@ def test_near_duplicates_never_stand_on_both_sides(seed: int, lot: int, copied: 
 
     learned, held = hold_out(numbered(vectors), seed=lot)
 
-    assert (vectors[rows(learned)] @ vectors[rows(held)].T < NEAR).all()
+    assert (vectors[rows(learned)] @ vectors[rows(held)].T < NEAR_DUPLICATE).all()
     assert len(held) > 0
 
 

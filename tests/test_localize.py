@@ -13,7 +13,8 @@ from indexer.backbones import Backbone
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
-from localizer.predict import Localizer, align
+from localizer.alignment import SEMANTIC, bring_in_step
+from localizer.predict import Localizer
 from search_service.app import create_app
 from search_service.engine import SearchEngine
 from search_service.settings import Settings
@@ -171,7 +172,7 @@ def test_readiness_tells_what_is_there(client: FlaskClient, trained_client: Flas
 
 
 def test_the_page_draws_predicted_boxes_beside_true_ones(trained_client: FlaskClient, devkit: Path) -> None:
-    indexed = trained_client.get("/?image_id=3").text
+    indexed = trained_client.get("/?positive=3").text
     with picture(devkit).open("rb") as file:
         uploaded = trained_client.post("/", data={"image": (file, "x.jpg")}).text
 
@@ -182,11 +183,11 @@ def test_the_page_draws_predicted_boxes_beside_true_ones(trained_client: FlaskCl
 
 
 def test_the_page_switches_modes(trained_client: FlaskClient, client: FlaskClient) -> None:
-    page = trained_client.get("/?image_id=3&mode=visual").text
+    page = trained_client.get("/?positive=3&mode=visual").text
 
-    assert 'mode=semantic">What is in it</a>' in page
-    assert 'mode=visual" aria-current="page">Looks alone</a>' in page
-    assert "Looks alone" not in client.get("/?image_id=3").text
+    assert '<a href="/?positive=3&amp;mode=semantic">What is in it</a>' in page
+    assert '<a href="/?positive=3&amp;mode=visual" aria-current="page">Looks alone</a>' in page
+    assert "Looks alone" not in client.get("/?positive=3").text
 
 
 def test_one_head_alone_serves(own_trained_path: Path) -> None:
@@ -218,10 +219,10 @@ def test_after_a_build_the_semantic_index_is_made_anew_from_what_is_stored(
     build(request_build(own_trained_path, voc_root=own_devkit))
 
     served = SearchEngine.open(Settings(collection=own_trained_path))
-    aligned = align(own_trained_path)
+    done = bring_in_step(own_trained_path)
 
     assert served.modes == ("semantic", "visual")
-    assert aligned == 12
+    assert done == [SEMANTIC]
     with Collection.open(own_trained_path) as collection:
         assert Localizer.open(collection).stored_semantic_index(collection) is not None
 
@@ -231,6 +232,6 @@ def test_a_damaged_semantic_index_is_made_anew(own_trained_path: Path) -> None:
     stored.write_bytes(stored.read_bytes()[:99])
 
     assert SearchEngine.open(Settings(collection=own_trained_path)).modes == ("semantic", "visual")
-    assert align(own_trained_path) == 40
+    assert bring_in_step(own_trained_path) == [SEMANTIC]
     with Collection.open(own_trained_path) as collection:
         assert Localizer.open(collection).stored_semantic_index(collection) is not None

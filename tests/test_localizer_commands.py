@@ -97,8 +97,8 @@ def test_the_ablation_compares_every_loss_and_input(collection_path: Path) -> No
     assert not (collection_path / "heads").exists()
 
 
-def test_evaluate_gives_all_figures_beside_baselines(trained_path: Path) -> None:
-    found = run_json("evaluate", "--collection", trained_path)
+def test_evaluate_gives_all_figures_beside_baselines(own_trained_path: Path) -> None:
+    found = run_json("evaluate", "--collection", own_trained_path)
 
     main_object, detector = found["main_object"], found["detector"]
     assert set(main_object) >= FIGURES
@@ -112,8 +112,8 @@ def test_evaluate_gives_all_figures_beside_baselines(trained_path: Path) -> None
     assert found["train_seconds"] == main_object["train_seconds"] + detector["train_seconds"]
 
 
-def test_evaluate_prints_tables(trained_path: Path) -> None:
-    text = run("evaluate", "--collection", trained_path, "--split", "train").stdout
+def test_evaluate_prints_tables(own_trained_path: Path) -> None:
+    text = run("evaluate", "--collection", own_trained_path, "--split", "train").stdout
 
     assert text.startswith("main object, ")
     assert all(words in text for words in ("nearest neighbour", "95 % interval", "AP@0.5", "calibration error"))
@@ -217,12 +217,13 @@ def test_tags_that_cannot_be_written_are_told_of_before_the_work(
     assert "skipped" not in result.stderr
 
 
-def test_align_is_told_how_many(own_trained_path: Path) -> None:
+def test_align_tells_what_it_worked_out(own_trained_path: Path) -> None:
     shutil.rmtree(own_trained_path / "derived")
 
     result = run("align", "--collection", own_trained_path)
 
-    assert result.stdout == "semantic index of 40 images in step with the head\n"
+    assert result.stdout == "worked out anew: semantic index\n"
+    assert run("align", "--collection", own_trained_path).stdout == "all in step\n"
     assert list(own_trained_path.glob("derived/*/semantic.npz"))
 
 

@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer import images
+from indexer import embedding_run, images, sample
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
 from indexer.embedder import Embedder
+from indexer.errors import DatasetError
+from indexer.object_evaluation import evaluate_objects
 from indexer.reduction import Floats
+from indexer.staging import StagedBatch, Staging
 from tests.test_build import picture
 
 Request = Callable[..., BuildRequest]
@@ -100,3 +103,63 @@ def test_pictures_without_annotations_make_an_empty_object_index(
 
 def test_nothing_is_left_in_the_building_folder(built: Path) -> None:
     assert [path.name for path in (built / "building").iterdir()] == []
+
+
+def test_a_build_broken_off_among_the_objects_goes_on_where_it_was(
+    own_devkit: Path, tmp_path: Path, request_build: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding_run, "BATCH", 4)
+    request = request_build(tmp_path / "collection", voc_root=own_devkit, index_objects=True)
+    put = Staging.put
+    staged: list[str] = []
+
+    def stop_at_the_third_of_the_objects(self: Staging, batch: StagedBatch) -> None:
+        put(self, batch)
+        staged.extend(key for key in batch.keys if "@" in key)
+        if len(staged) == 12:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Staging, "put", stop_at_the_third_of_the_objects)
+    with pytest.raises(KeyboardInterrupt):
+        build(request)
+
+    def note(self: Staging, batch: StagedBatch) -> None:
+        staged.extend(batch.keys)
+        put(self, batch)
+
+    monkeypatch.setattr(Staging, "put", note)
+
+    build(request)
+
+    monkeypatch.setattr(Staging, "put", put)
+    undisturbed = request_build(tmp_path / "undisturbed", voc_root=own_devkit, index_objects=True)
+    build(undisturbed)
+    stored, expected = vectors_by_object(tmp_path / "collection"), vectors_by_object(tmp_path / "undisturbed")
+    assert len(staged) == len(set(staged))
+    assert stored.keys() == expected.keys()
+    assert all(np.array_equal(stored[key], expected[key]) for key in stored)
+
+
+def test_objects_find_objects_of_their_class_more_often_than_chance_would(tmp_path: Path) -> None:
+    devkit = sample.draw_devkit(tmp_path / "VOCdevkit", images=90, seed=4)
+    build(
+        BuildRequest(
+            collection=tmp_path / "c", voc_root=devkit, backbone="efficientnet_lite2", side=128, index_objects=True,
+            quiet=True,
+        )
+    )  # fmt: skip
+
+    with Collection.open(tmp_path / "c") as collection:
+        report = evaluate_objects(collection, "val", "train")
+        same_split = evaluate_objects(collection, "val", "val")
+        with pytest.raises(DatasetError, match="expected annotated objects in split 'test'"):
+            evaluate_objects(collection, "test", "train")
+
+    assert report is not None
+    assert report.overall.precision_at_1 > 3 * report.chance.precision_at_1
+    assert same_split is not None
+    assert same_split.queries <= report.queries
+
+
+def test_without_an_index_of_objects_there_is_nothing_to_judge(collection: Collection) -> None:
+    assert evaluate_objects(collection, "val", "train") is None

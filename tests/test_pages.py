@@ -1,30 +1,24 @@
 """The pages as they come from the server, before any JavaScript."""
 
+import base64
 import re
-from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
 
-from search_service.pages import PAGE_KS
+from search_service.app import create_app
+from search_service.page_state import PAGE_KS
+from search_service.settings import Settings
+from tests.elements import Elements
 from tests.test_api import send_form
 
+PAGES = ("/", "/?positive=3", "/images/3", "/browse", "/api/docs", "/nowhere")
 
-class Elements(HTMLParser):
-    """Collects the elements of a page with their attributes."""
 
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
-
-    def of(self, tag: str, **attributes: str) -> list[dict[str, str | None]]:
-        """The attributes of every such element."""
-        return [one for name, one in self.found if name == tag and attributes.items() <= one.items()]
+def cards(page: str) -> list[dict[str, str | None]]:
+    return Elements(page).of("li", **{"class": "card"})
 
 
 def test_the_first_page_offers_a_form_and_pictures_to_start_from(client: FlaskClient) -> None:
@@ -33,7 +27,7 @@ def test_the_first_page_offers_a_form_and_pictures_to_start_from(client: FlaskCl
     (form,) = elements.of("form", method="post", enctype="multipart/form-data")
     assert form["action"] == "/"
     assert elements.of("input", type="file", name="image")
-    links = [one["href"] or "" for one in elements.of("a") if "image_id=" in (one["href"] or "")]
+    links = elements.links("/images/")
     assert len(set(links)) == 24
     assert all(client.get(link).status_code == 200 for link in links[:3])
 
@@ -43,29 +37,154 @@ def test_other_pictures_come_with_each_turn(client: FlaskClient) -> None:
     assert client.get("/?turn=nonsense").status_code == 200
 
 
-def test_a_click_on_a_picture_answers_with_scores_classes_and_true_boxes(client: FlaskClient) -> None:
-    page = client.get("/?image_id=3").text
-    elements = Elements(page)
+def test_a_search_by_an_indexed_picture_answers_with_scores_classes_and_true_boxes(client: FlaskClient) -> None:
+    page = client.get("/?positive=3").text
 
-    assert len(elements.of("li", **{"class": "card"})) == PAGE_KS[0]
+    assert len(cards(page)) == PAGE_KS[0]
     scores = [float(score) for score in re.findall(r'class="score"[^>]*>([-\d.]+)<', page)]
     assert scores == sorted(scores, reverse=True)
     record = client.get("/api/v1/images/3").get_json()
     xmin, ymin, xmax, ymax = record["objects"][0]["box"]
     box = {"x": str(xmin), "y": str(ymin), "width": str(xmax - xmin), "height": str(ymax - ymin)}
-    assert elements.of("rect", **{"class": "true-box"}, **box)
+    assert Elements(page).of("rect", **{"class": "true-box"}, **box)
+
+
+def test_the_page_of_a_picture_has_its_objects_its_neighbours_and_the_way_on(client: FlaskClient) -> None:
+    page = client.get("/images/3").text
+
+    record = client.get("/api/v1/images/3").get_json()
+    assert record["filename"] in page
+    assert all(f"<td>{label['class']}</td>" in page for label in record["objects"])
+    assert len(cards(page)) == 12
+    links = Elements(page).links("")
+    assert {"/images/2", "/images/4", "/?positive=3"} <= set(links)
+
+
+def test_an_object_of_a_picture_leads_to_a_search_with_its_part(client: FlaskClient) -> None:
+    [address, *_] = Elements(client.get("/images/3").text).links("positive=3@")
+
+    page = client.get(address).text
+
+    box = client.get("/api/v1/images/3").get_json()["objects"][0]["box"]
+    assert parse_qs(urlsplit(address).query)["positive"] == [f"3@{','.join(f'{corner:g}' for corner in box)}"]
+    assert Elements(page).of("rect", **{"class": "region-box"})
+    assert "<dt>Region</dt>" in page
+
+
+def test_a_region_typed_in_leads_to_the_same_search(client: FlaskClient) -> None:
+    by_form = client.get("/?region_of=3&box=10,+20,+110,+120").text
+    by_address = client.get("/?positive=3@10,20,110,120").text
+
+    assert re.findall(r'class="score"[^>]*>([-\d.]+)<', by_form) == re.findall(
+        r'class="score"[^>]*>([-\d.]+)<', by_address
+    )
 
 
 def test_an_upload_answers_without_javascript_and_shows_itself(client: FlaskClient, devkit: Path) -> None:
     data = (devkit / "JPEGImages/000008.jpg").read_bytes()
 
-    response = send_form(client, "/", data, k="24")
+    response = send_form(client, "/", data, k="48")
 
-    elements = Elements(response.text)
     assert response.status_code == 200
-    assert len(elements.of("li", **{"class": "card"})) == 24
-    assert [one for one in elements.of("img") if (one["src"] or "").startswith("data:image/jpeg;base64,")]
+    assert len(cards(response.text)) == 40
+    images = Elements(response.text).of("img")
+    assert [one for one in images if (one["src"] or "").startswith("data:image/jpeg;base64,")]
     assert "1.000" in response.text
+
+
+def test_the_address_of_an_upload_finds_the_same_and_holds_no_picture(client: FlaskClient, devkit: Path) -> None:
+    uploaded = send_form(client, "/", (devkit / "JPEGImages/000008.jpg").read_bytes()).text
+    [address] = [one["data-address"] or "" for one in Elements(uploaded).of("div") if "data-address" in one]
+
+    again = client.get(address).text
+
+    assert address.startswith("/?positive=~")
+    found = re.findall(r'href="/images/(\d+)"', uploaded)
+    assert re.findall(r'href="/images/(\d+)"', again) == found
+    assert "not kept" in again
+
+
+def test_a_region_of_an_upload_is_searched_with_what_the_page_holds(client: FlaskClient, devkit: Path) -> None:
+    data = (devkit / "JPEGImages/000008.jpg").read_bytes()
+    uploaded = Elements(send_form(client, "/", data).text)
+    [held] = uploaded.of("input", type="hidden", name="picture")
+
+    response = client.post("/", data={"picture": held["value"], "box": "20, 30, 200, 210"})
+
+    assert response.status_code == 200
+    assert "<dt>Region</dt><dd>20, 30, 200, 210</dd>" in response.text
+
+
+def test_what_the_page_does_not_hold_is_no_picture(client: FlaskClient) -> None:
+    response = client.post("/", data={"picture": "data:image/jpeg;base64,@@@"})
+
+    assert response.status_code == 400
+    assert "Expected the picture that the page holds" in response.text
+
+
+@pytest.mark.parametrize(("role", "sides"), [("new", (1, 0)), ("positive", (2, 0)), ("negative", (1, 1))])
+def test_a_picture_joins_the_query_or_begins_a_new_one(
+    client: FlaskClient, devkit: Path, role: str, sides: tuple[int, int]
+) -> None:
+    data = (devkit / "JPEGImages/000008.jpg").read_bytes()
+
+    page = send_form(client, "/", data, positive="3", **{"as": role}).text
+
+    [address] = [one["data-address"] or "" for one in Elements(page).of("div") if "data-address" in one]
+    asked = parse_qs(urlsplit(address).query)
+    assert (len(asked["positive"]), len(asked.get("negative", []))) == sides
+
+
+def test_a_card_adds_its_picture_to_the_query_on_either_side(client: FlaskClient) -> None:
+    links = Elements(client.get("/?positive=3&k=48").text).links("positive=3&")
+
+    more = [link for link in links if link.endswith("positive=3&k=48&positive=8") or "&positive=8" in link]
+    less = [link for link in links if "negative=8" in link]
+    assert len(more) == len(less) == 1
+    assert "less like 000008.jpg" in client.get(less[0]).text
+
+
+def test_a_form_without_a_picture_leads_back(client: FlaskClient) -> None:
+    assert client.post("/", data={}).headers["Location"] == "/"
+
+
+def test_filters_hold_on_the_page_and_can_be_taken_back_one_by_one(client: FlaskClient) -> None:
+    page = client.get("/?positive=3&class=cat&class=dog&split=train&min_score=-1&truncated=false").text
+
+    words = re.findall(r'aria-label="Remove the filter: ([^"]+)"', page)
+    assert words == ["cat", "dog", "split train", "not truncated", "score at least -1"]
+    assert Elements(page).links("positive=3&min_score=-1&class=dog&split=train&truncated=false")
+
+
+def test_filters_that_leave_nothing_say_so_and_offer_a_way_out(client: FlaskClient) -> None:
+    for address, out in (("/?positive=3&min_objects=50", "/?positive=3"), ("/browse?min_objects=50", "/browse")):
+        page = client.get(address).text
+
+        assert "No picture is left under these filters" in page
+        assert out in Elements(page).links("")
+
+
+def test_all_of_several_classes_are_asked_for_on_request(client: FlaskClient) -> None:
+    page = client.get("/browse?class=cat&class=dog&class_match=all").text
+
+    assert re.findall(r'aria-label="Remove the filter: ([^"]+)"', page) == ["with cat", "with dog"]
+
+
+def test_results_and_collection_are_paged_through(client: FlaskClient) -> None:
+    for first in ("/?positive=3", "/browse"):
+        page = client.get(first)
+        seen = []
+        for _ in range(2):
+            seen += re.findall(r'class="card-link" href="/images/(\d+)"', page.text)
+            following = [one["href"] for one in Elements(page.text).of("a", rel="next") if one["href"]]
+            page = client.get(following[0]) if following else page
+
+        assert len(set(seen)) == len(seen) == (39 if first != "/browse" else 40)
+
+
+def test_beyond_the_last_result_there_is_a_way_back(client: FlaskClient) -> None:
+    assert "There are no results beyond" in client.get("/?positive=3&offset=72").text
+    assert "There are no pictures beyond" in client.get("/browse?offset=72").text
 
 
 @pytest.mark.parametrize(
@@ -84,34 +203,52 @@ def test_a_bad_upload_gets_a_page_that_says_why(client: FlaskClient, data: bytes
     assert Elements(response.text).of("form")
 
 
-@pytest.mark.parametrize("address", ["/?image_id=4000", "/?image_id=abc", "/?image_id=-1"])
-def test_an_unknown_image_gets_a_page(client: FlaskClient, address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/?positive=4000", 404),
+        ("/images/4000", 404),
+        ("/?positive=abc", 400),
+        ("/?positive=-1", 400),
+        ("/?positive=1@3", 400),
+        ("/?positive=1@9,9,3,3", 400),
+        ("/?positive=1@9000,9000,9999,9999", 400),
+        ("/?positive=~AAAA", 400),
+        ("/?positive=1&class=unicorn", 400),
+        ("/?positive=1&k=many", 400),
+        ("/?positive=1&negative=1@0,0,9", 400),
+        ("/browse?split=nowhere", 400),
+        ("/browse?offset=-3", 400),
+    ],
+)
+def test_what_cannot_be_shown_gets_a_page(client: FlaskClient, address: str, status: int) -> None:
     response = client.get(address)
 
-    assert response.status_code == 404
+    assert response.status_code == status
     assert "That did not work" in response.text
 
 
 def test_what_a_visitor_sends_is_escaped(client: FlaskClient) -> None:
-    response = client.get("/?image_id=<script>alert(1)</script>")
+    for address in ("/?positive=<script>alert(1)</script>", "/browse?class=<script>alert(1)</script>"):
+        assert "<script>alert" not in client.get(address).text
 
-    assert "<script>alert" not in response.text
 
-
-def test_pictures_are_described_and_sized(client: FlaskClient) -> None:
-    for image in Elements(client.get("/?image_id=3").text).of("img"):
+@pytest.mark.parametrize("address", PAGES)
+def test_pictures_are_described_and_sized(client: FlaskClient, address: str) -> None:
+    for image in Elements(client.get(address).text).of("img"):
         assert "alt" in image
         assert image["width"]
         assert image["height"]
 
 
-def test_whom_the_pictures_are_owed_to_is_named(client: FlaskClient) -> None:
-    assert "CC BY-SA 4.0" in client.get("/").text
-    assert "CC BY-SA 4.0" in client.get("/?image_id=1").text
+@pytest.mark.parametrize("address", PAGES)
+def test_whom_the_pictures_are_owed_to_is_named(client: FlaskClient, address: str) -> None:
+    assert "CC BY-SA 4.0" in client.get(address).text
 
 
-def test_a_strict_policy_lets_nothing_in_from_elsewhere(client: FlaskClient) -> None:
-    response = client.get("/?image_id=3")
+@pytest.mark.parametrize("address", PAGES)
+def test_a_strict_policy_lets_nothing_in_from_elsewhere(client: FlaskClient, address: str) -> None:
+    response = client.get(address)
     elements = Elements(response.text)
 
     policy = response.headers["Content-Security-Policy"]
@@ -120,6 +257,37 @@ def test_a_strict_policy_lets_nothing_in_from_elsewhere(client: FlaskClient) -> 
     assert response.headers["X-Content-Type-Options"] == "nosniff"
     assert not [one for _, one in elements.found if "style" in one or any(name.startswith("on") for name in one)]
     addresses = [one[name] or "" for _, one in elements.found for name in ("src", "href") if name in one]
-    assert all(address.startswith(("/", "data:image/")) for address in addresses)
+    assert all(address.startswith(("/", "#", "data:image/")) for address in addresses)
     own = [address for address in addresses if address.startswith("/static/")]
     assert all(client.get(address).status_code == 200 for address in own)
+
+
+def test_the_documentation_shows_every_route_with_examples(client: FlaskClient) -> None:
+    page = client.get("/api/docs").text
+
+    for path in client.get("/api/v1/openapi.json").get_json()["paths"]:
+        assert f"<code>{path}</code>" in page
+    assert page.count("<figcaption>curl</figcaption>") == page.count("<figcaption>Python</figcaption>") >= 6
+
+
+def test_a_held_picture_is_a_jpeg_of_bounded_size(client: FlaskClient, devkit: Path) -> None:
+    [held] = Elements(send_form(client, "/", (devkit / "JPEGImages/000008.jpg").read_bytes()).text).of(
+        "input", type="hidden", name="picture"
+    )
+
+    data = base64.b64decode((held["value"] or "").removeprefix("data:image/jpeg;base64,"))
+
+    assert data[:3] == b"\xff\xd8\xff"
+
+
+def test_before_the_first_build_every_page_says_what_to_do(tmp_path: Path) -> None:
+    client = create_app(settings=Settings(collection=tmp_path)).test_client()
+
+    for address in PAGES[:-2]:
+        response = client.get(address)
+        assert response.status_code == 503
+        assert f"python -m indexer build --voc-root DIR --collection {tmp_path}" in response.text
+    refused = client.get("/readyz")
+    assert refused.status_code == 503
+    assert refused.get_json()["error"]["code"] == "empty_collection"
+    assert client.get("/healthz").status_code == 200

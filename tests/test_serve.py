@@ -45,7 +45,7 @@ def address(collection_path: Path) -> Iterator[str]:
 def test_many_clients_get_the_answers_of_their_own_questions(address: str) -> None:
     def ask(image_id: int) -> int:
         with urllib.request.urlopen(f"{address}/api/v1/images/{image_id}/similar?k=1") as response:  # noqa: S310
-            found: int = json.load(response)["query"]["image_id"]
+            found: int = json.load(response)["query"]["positives"][0]["image_id"]
         return found
 
     with ThreadPoolExecutor(8) as clients:

@@ -1,23 +1,25 @@
-// What a page gains by JavaScript: a chosen, dropped or pasted picture is searched with at once.
-"use strict";
+// What every page gains by JavaScript: a chosen, dropped or pasted picture is searched with at once, boxes can be
+// switched, and a picture that was sent stays in this browser for as long as its tab is open.
 
 const root = document.documentElement;
 const form = document.querySelector("form.search");
-const input = form && form.querySelector("input[type=file]");
+const input = form?.querySelector("input[type=file]");
 root.classList.add("scripted");
 
 function searchWith(files) {
-  const picture = [...files].find((file) => file.type.startsWith("image/"));
-  if (!input || !picture) return;
+  const pictures = [...files].filter((file) => file.type.startsWith("image/"));
+  if (!input || !pictures.length) return;
   const transfer = new DataTransfer();
-  transfer.items.add(picture);
+  for (const picture of pictures) transfer.items.add(picture);
   input.files = transfer.files;
   submit();
 }
 
 function submit() {
+  const [first, ...others] = input.files;
+  const more = others.length ? ` and ${others.length} more` : "";
   form.classList.add("busy");
-  form.querySelector("strong").textContent = `Searching with ${input.files[0].name} …`;
+  form.querySelector("strong").textContent = `Searching with ${first.name}${more} …`;
   form.requestSubmit();
 }
 
@@ -39,13 +41,51 @@ if (input) {
   window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 }
 
-const boxes = document.querySelector(".boxes-switch");
-if (boxes) {
-  boxes.checked = localStorage.getItem("boxes") !== "hidden";
-  const show = () => root.classList.toggle("without-boxes", !boxes.checked);
-  boxes.addEventListener("change", () => {
-    localStorage.setItem("boxes", boxes.checked ? "shown" : "hidden");
+for (const box of document.querySelectorAll("[data-hides]")) {
+  const kind = box.dataset.hides;
+  const show = () => root.classList.toggle(`without-${kind}`, !box.checked);
+  box.checked = localStorage.getItem(`boxes-${kind}`) !== "hidden";
+  box.addEventListener("change", () => {
+    localStorage.setItem(`boxes-${kind}`, box.checked ? "shown" : "hidden");
     show();
   });
   show();
+}
+
+// A form asks for nothing that was left empty or as it is anyway, so that addresses stay short.
+for (const filters of document.querySelectorAll("form[method=get]")) {
+  filters.addEventListener("formdata", (event) => {
+    for (const [name, value] of [...event.formData]) if (value === "") event.formData.delete(name);
+    for (const { name, value, dataset } of filters.elements) {
+      if (dataset.default === value && event.formData.get(name) === value) event.formData.delete(name);
+    }
+  });
+}
+
+// An uploaded picture is not kept by the service: its page is remembered here, and its address shows the results alone.
+const HELD = 8;
+const answer = document.querySelector("[data-address]");
+const uploaded = document.querySelector("figure.large[data-reference^='~']");
+
+function remember(reference, figure) {
+  const held = JSON.parse(sessionStorage.getItem("held") ?? "[]").filter((one) => one !== reference);
+  for (const old of held.splice(0, Math.max(0, held.length + 1 - HELD))) sessionStorage.removeItem(old);
+  sessionStorage.setItem("held", JSON.stringify([...held, reference]));
+  sessionStorage.setItem(reference, figure.outerHTML);
+}
+
+if (answer && (uploaded || document.querySelector("[data-forgotten]"))) {
+  history.replaceState(null, "", answer.dataset.address);
+}
+if (uploaded) {
+  try {
+    remember(uploaded.dataset.reference, uploaded);
+  } catch (error) {
+    if (error.name !== "QuotaExceededError") throw error;
+    sessionStorage.clear(); // the link goes on to work, only without the picture beside it
+  }
+}
+for (const figure of document.querySelectorAll("[data-forgotten]")) {
+  const html = sessionStorage.getItem(figure.dataset.forgotten);
+  if (html) figure.replaceWith(new DOMParser().parseFromString(html, "text/html").body.firstChild);
 }

@@ -1,0 +1,96 @@
+"""What `evaluate` found of retrieval, kept beside the generation, so that a page can show it at once."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from indexer import derived
+from indexer.collection import Collection
+from indexer.errors import CollectionError
+from indexer.evaluate import RelevanceReport, RetrievalReport, Scores, evaluate
+from indexer.object_evaluation import evaluate_objects
+from indexer.semantic_index import SemanticIndex
+
+NAME = "retrieval"
+VISUAL, SEMANTIC = "visual", "semantic"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrievalRecord:
+    """One evaluation of retrieval.
+
+    Attributes:
+        queries: split that was searched with.
+        gallery: split that was searched in.
+        created: time, ISO 8601, UTC.
+        modes: `VISUAL`, and `SEMANTIC` where there is a semantic index -> its report.
+        objects: report of objects that find objects; None where they are not indexed.
+        semantic_source: digest of what the semantic index was made with; None without one.
+    """
+
+    queries: str
+    gallery: str
+    created: str
+    modes: Mapping[str, RetrievalReport]
+    objects: RelevanceReport | None
+    semantic_source: str | None
+
+
+def measure(collection: Collection, queries: str, gallery: str) -> RetrievalRecord:
+    """Judge retrieval in each mode there is.
+
+    Raises:
+        CollectionError: the semantic index is damaged.
+        DatasetError: a split has no annotated images, or no query has anything relevant in the gallery.
+    """
+    modes = {VISUAL: evaluate(collection, queries, gallery)}
+    index = SemanticIndex.load(collection)
+    if index:
+        modes[SEMANTIC] = evaluate(collection, queries, gallery, index.vectors)
+    return RetrievalRecord(
+        queries=queries,
+        gallery=gallery,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        modes=modes,
+        objects=evaluate_objects(collection, queries, gallery),
+        semantic_source=index.source if index else None,
+    )
+
+
+def keep(collection: Collection, record: RetrievalRecord) -> bool:
+    """Store it beside its generation; False, with a warning, where the collection cannot be written to."""
+    return derived.keep_record(collection, NAME, asdict(record))
+
+
+def load(collection: Collection) -> RetrievalRecord | None:
+    """What was kept for this very generation; None where nothing was.
+
+    Raises:
+        CollectionError: it is damaged, or of another version of this software.
+    """
+    content = derived.load_record(collection, NAME)
+    if content is None:
+        return None
+    try:
+        modes = {mode: _report(report) for mode, report in content["modes"].items()}
+        objects = _relevance(content["objects"]) if content["objects"] else None
+        return RetrievalRecord(**{**content, "modes": modes, "objects": objects})
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CollectionError(
+            "expected a record of retrieval as this version writes it, found another; evaluate anew: "
+            f"python -m indexer evaluate --collection {collection.path}"
+        ) from error
+
+
+def _report(content: Mapping[str, Any]) -> RetrievalReport:
+    return RetrievalReport(**{notion: _relevance(part) for notion, part in content.items()})
+
+
+def _relevance(part: Mapping[str, Any]) -> RelevanceReport:
+    return RelevanceReport(
+        overall=Scores(**part["overall"]),
+        chance=Scores(**part["chance"]),
+        per_class={name: Scores(**scores) for name, scores in part["per_class"].items()},
+        queries=part["queries"],
+    )

@@ -1,0 +1,145 @@
+"""What `evaluate` found of the heads, kept beside the generation: figures, curves, and a verdict on each image."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from indexer import derived
+from indexer.collection import Collection
+from indexer.errors import CollectionError
+from localizer import scoring
+from localizer.boxes import pixel_box
+from localizer.evaluate import DetectorEvaluation, Evaluation, MainObjectEvaluation
+
+NAME = "evaluation"
+RECALLS = 101  # from 0 to 1, at which a curve is kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What was said of one image's main object, beside the truth.
+
+    Attributes:
+        image_id: of the image.
+        true_class: of the main object.
+        predicted_class: the most probable one.
+        probability: of the predicted class, in [0, 1].
+        box: the predicted one, (xmin, ymin, xmax, ymax) in pixels, half-open.
+        iou: of predicted and true box, in [0, 1].
+        right: whether the class is right and the IoU at least 0.5.
+    """
+
+    image_id: int
+    true_class: str
+    predicted_class: str
+    probability: float
+    box: tuple[float, float, float, float]
+    iou: float
+    right: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationRecord:
+    """One evaluation of the heads.
+
+    Attributes:
+        split: that was asked about.
+        trained_on: split that the heads learned from.
+        created: time, ISO 8601, UTC.
+        heads: task -> digest of the head that it is of.
+        figures: as `Evaluation.to_json` gives them.
+        classes: of the head for main objects, in its order; empty without one.
+        confusion: how many of the true class (row) were taken for which (column), by those classes.
+        curves: class -> the detector's best precision at each of `RECALLS` recalls or beyond.
+        verdicts: one for each image, by image id; empty without a head for main objects.
+    """
+
+    split: str
+    trained_on: str
+    created: str
+    heads: Mapping[str, str]
+    figures: Mapping[str, Any]
+    classes: Sequence[str]
+    confusion: Sequence[Sequence[int]]
+    curves: Mapping[str, Sequence[float]]
+    verdicts: Sequence[Verdict]
+
+
+def make_record(evaluation: Evaluation) -> EvaluationRecord:
+    """An evaluation as it is kept."""
+    main, detector = evaluation.main_object, evaluation.detector
+    return EvaluationRecord(
+        split=evaluation.split,
+        trained_on=evaluation.trained_on,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        heads=evaluation.heads,
+        figures=evaluation.to_json(),
+        classes=tuple(main.classes) if main else (),
+        confusion=scoring.confusion(main.guess, main.truth, len(main.classes)).tolist() if main else (),
+        curves=_curves(detector) if detector else {},
+        verdicts=_verdicts(main) if main else (),
+    )
+
+
+def keep(collection: Collection, record: EvaluationRecord) -> bool:
+    """Store it beside its generation; False, with a warning, where the collection cannot be written to."""
+    return derived.keep_record(collection, NAME, asdict(record))
+
+
+def load(collection: Collection) -> EvaluationRecord | None:
+    """What was kept for this very generation; None where nothing was.
+
+    Raises:
+        CollectionError: it is damaged, or of another version of this software.
+    """
+    content = derived.load_record(collection, NAME)
+    if content is None:
+        return None
+    try:
+        verdicts = tuple(Verdict(**{**one, "box": tuple(one["box"])}) for one in content["verdicts"])
+        return EvaluationRecord(**{**content, "verdicts": verdicts})
+    except (KeyError, TypeError) as error:
+        raise CollectionError(
+            "expected a record of an evaluation as this version writes it, found another; evaluate anew: "
+            f"python -m localizer evaluate --collection {collection.path}"
+        ) from error
+
+
+def load_verdicts(collection: Collection) -> dict[int, bool] | None:
+    """Image id -> whether class and box were right; None where main objects were not evaluated.
+
+    Raises:
+        CollectionError: the record is damaged, or of another version of this software.
+    """
+    record = load(collection)
+    return {one.image_id: one.right for one in record.verdicts} or None if record else None
+
+
+def _curves(detector: DetectorEvaluation) -> dict[str, list[float]]:
+    recalls = np.linspace(0, 1, RECALLS)
+    return {
+        detector.classes[class_id]: curve.best_at(recalls).round(4).tolist()
+        for class_id, curve in detector.scores.curves.items()
+    }
+
+
+def _verdicts(main: MainObjectEvaluation) -> tuple[Verdict, ...]:
+    best = main.answers.probabilities.max(1)
+    boxes, marks = main.answers.boxes.tolist(), main.marks
+    made = [
+        Verdict(
+            image_id=image.image_id,
+            true_class=image.main_object.class_name,
+            predicted_class=main.classes[int(best.indices[row])],
+            probability=float(best.values[row]),
+            box=pixel_box(boxes[row], image.width, image.height).corners,
+            iou=float(marks[row, scoring.FIGURES.index("mean_iou")]),
+            right=bool(marks[row, scoring.FIGURES.index("class_and_iou_50")]),
+        )
+        for row, image in enumerate(main.truth.images)
+        if image.main_object
+    ]
+    return tuple(sorted(made, key=lambda verdict: verdict.image_id))

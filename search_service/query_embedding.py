@@ -1,0 +1,175 @@
+"""The pictures of a query -> rows to search with, and what is in them: each is embedded once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer import images
+from indexer.collection import Collection
+from indexer.embedder import Embedder
+from indexer.images import Picture
+from indexer.records import Box, IndexedImage
+from indexer.reduction import Embedding, Floats, unit_rows
+from indexer.semantic_index import SemanticIndex
+from localizer.predict import Localizer
+from localizer.records import Localization
+from search_service.embedding_text import EmbeddingTexts
+from search_service.errors import RequestError
+from search_service.picture_files import PictureFiles
+from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, Timings, UploadedPicture
+
+MAX_PICTURE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Prepared:
+    """A picture of a query that was found fit to be embedded.
+
+    Attributes:
+        image: the indexed image that it is, or is a part of.
+        width: of the whole picture; None where only an embedding was given.
+        height: of the whole picture; None where only an embedding was given.
+        box: the part that is meant.
+        pixels: the network's input; None where the embedding is known.
+        row: the embedding, where it was given.
+    """
+
+    image: IndexedImage | None = None
+    width: int | None = None
+    height: int | None = None
+    box: Box | None = None
+    pixels: NDArray[np.uint8] | None = None
+    row: Floats | None = None
+
+
+class QueryEmbedder:
+    """Sees pictures as a collection's index and heads need them."""
+
+    def __init__(
+        self,
+        collection: Collection,
+        embedder: Embedder,
+        files: PictureFiles,
+        localizer: Localizer | None,
+        semantic: SemanticIndex | None,
+    ) -> None:
+        self._collection = collection
+        self._embedder = embedder
+        self._files = files
+        self._localizer = localizer
+        self._semantic = semantic
+        dim = collection.manifest.vector_dim if semantic is None else semantic.vectors.shape[1]
+        head = "" if semantic is None else semantic.source
+        self._texts = EmbeddingTexts(collection.manifest.fingerprint, head, dim)
+
+    def prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage]) -> Prepared:
+        """Decode what has to be decoded; may be called from any thread.
+
+        Raises:
+            ImageError: the bytes are not a picture, or nothing of the box is inside it.
+            RequestError: picture too large, file gone, or an embedding of another collection.
+        """
+        match picture:
+            case EmbeddedPicture(embedding):
+                return Prepared(row=self._texts.read(embedding))
+            case IndexedPicture(image_id, None):
+                image = find(image_id)
+                return Prepared(image=image, width=image.width, height=image.height)
+            case IndexedPicture(image_id, box):
+                image = find(image_id)
+                return self._decode(self._files.path(image).read_bytes(), box, image)
+            case UploadedPicture(data, box):
+                if len(data) > MAX_PICTURE_BYTES:
+                    limit = MAX_PICTURE_BYTES // 2**20
+                    message = f"expected a picture of at most {limit} MiB, found {len(data):,} bytes"
+                    raise RequestError(413, "too_large", message)
+                return self._decode(data, box, None)
+
+    def see(self, pictures: Sequence[Prepared], timings: Timings, *, localize: bool) -> list[Sight]:
+        """Embed all of them in one batch, those whose embedding is not known yet, and look at what is in them."""
+        found: dict[int, Sight] = {
+            place: self._sight(one, one.row, self._vector(one.row), None)
+            for place, one in enumerate(pictures)
+            if one.row is not None
+        }
+        fresh = [place for place, one in enumerate(pictures) if one.pixels is not None]
+        stored = [place for place, one in enumerate(pictures) if one.row is None and one.pixels is None]
+        if fresh:
+            with timings.measure("embed"):
+                pixels = [one for place in fresh if (one := pictures[place].pixels) is not None]
+                embedding = self._embed(pixels)
+            found |= self._look(pictures, fresh, embedding, None, timings if localize else None)
+        if stored:
+            with timings.measure("embed"):
+                ids = [image.image_id for place in stored if (image := pictures[place].image)]
+                embedding = self._collection.embeddings(ids, with_maps=localize and self._localizer is not None)
+                rows = None if self._semantic is None else self._semantic.vectors[ids]
+            found |= self._look(pictures, stored, embedding, rows, timings if localize else None)
+        return [found[place] for place in range(len(pictures))]
+
+    def warm_up(self) -> None:
+        """Embed and look at nothing, once: what is needed for it is loaded by then."""
+        side = self._embedder.side
+        blank = Prepared(width=side, height=side, pixels=np.zeros((side, side, 3), dtype=np.uint8))
+        self.see([blank], Timings(), localize=True)
+
+    def _look(
+        self,
+        pictures: Sequence[Prepared],
+        places: Sequence[int],
+        embedding: Embedding,
+        rows: Floats | None,
+        timings: Timings | None,
+    ) -> dict[int, Sight]:
+        """Place -> sight; without `timings` nothing is localized."""
+        localizations: Sequence[Localization | None] = [None] * len(places)
+        if self._localizer is not None and (timings or (rows is None and self._semantic is not None)):
+            look = self._localizer.look(embedding)
+            if rows is None and self._semantic is not None:
+                rows = look.semantic_vectors()
+            if timings:
+                with timings.measure("localize"):
+                    localizations = look.localize([_size(pictures[place]) for place in places])
+        rows = embedding.vectors if rows is None else rows
+        seen = zip(places, rows, embedding.vectors, localizations, strict=True)
+        return {place: self._sight(pictures[place], *one) for place, *one in seen}
+
+    def _vector(self, row: Floats) -> Floats:
+        """The vector that a semantic row was joined from; a row that is none is the vector itself."""
+        vector: Floats = unit_rows(row[np.newaxis, : self._collection.manifest.vector_dim])[0]
+        return vector
+
+    def _sight(self, picture: Prepared, row: Floats, vector: Floats, localization: Localization | None) -> Sight:
+        if localization and picture.box:
+            localization = localization.shifted(picture.box.xmin, picture.box.ymin)
+        return Sight(
+            image=picture.image,
+            width=picture.width,
+            height=picture.height,
+            box=picture.box,
+            vector=vector,
+            semantic=None if self._semantic is None else row,
+            localization=localization,
+            embedding=self._texts.write(row),
+        )
+
+    def _decode(self, data: bytes, box: Box | None, image: IndexedImage | None) -> Prepared:
+        picture: Picture = images.decode(data, self._embedder.side, box)
+        width, height = picture.width, picture.height
+        part = box.clipped(width, height) if box else None
+        pixels = self._embedder.pixels(picture)
+        return Prepared(image=image, width=width, height=height, box=part, pixels=pixels)
+
+    def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
+        keep_maps = self._localizer is not None and self._localizer.needs_maps
+        return self._embedder.embed(pixels, self._collection.reduction, keep_maps=keep_maps)
+
+
+def _size(picture: Prepared) -> tuple[int, int]:
+    """Width and height of what was embedded, at least a pixel."""
+    if picture.box is None:
+        return picture.width or 1, picture.height or 1
+    xmin, ymin, xmax, ymax = picture.box.corners
+    return max(1, int(xmax - xmin)), max(1, int(ymax - ymin))

@@ -1,0 +1,139 @@
+"""Rows to search with -> ranked results: filtered, paged, each image once, near-duplicates folded."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from indexer.collection import Collection
+from indexer.records import NEAR_DUPLICATE, Hit
+from indexer.reduction import Floats
+from indexer.semantic_index import SemanticIndex
+from search_service.records import MAX_RESULTS, OBJECTS, SEMANTIC, Wishes
+
+_DEEPER = 4  # times as many hits are asked for where too few were left of them
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """One result: an image, by which of its objects it was found, and how many near-duplicates were left out."""
+
+    image_id: int
+    score: float
+    object_id: int | None = None
+    near_duplicates: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The results asked for, best first; how many rows were searched in; whether there are more results."""
+
+    results: tuple[Ranked, ...]
+    searched: int
+    more: bool
+
+
+class Ranker:
+    """Ranks a collection's images, or its objects."""
+
+    def __init__(self, collection: Collection, semantic: SemanticIndex | None) -> None:
+        self._collection = collection
+        self._semantic = semantic
+
+    def rank(self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]) -> Ranking:
+        """The best results for a unit row (d,) of the mode's space, without the images in `exclude`.
+
+        All k results are found wherever so many fulfil the filters, for the filters work inside the index.
+        """
+        nearest, searched = (
+            self._objects(row, wishes, exclude)
+            if wishes.target == OBJECTS
+            else self._images(row, mode, wishes, exclude)
+        )
+        wanted = min(wishes.offset + wishes.k + 1, MAX_RESULTS)
+        found = _gather(
+            lambda depth: _scoring(nearest(depth), wishes.min_score),
+            lambda ranked: self._sift(ranked, fold_duplicates=wishes.fold_duplicates),
+            wanted,
+        )
+        end = wishes.offset + wishes.k
+        return Ranking(tuple(found[wishes.offset : end]), searched, len(found) > end)
+
+    def _images(
+        self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]
+    ) -> tuple[Callable[[int], list[Ranked]], int]:
+        collection, among = self._collection, None
+        if not wishes.filters.ask_nothing:
+            among = collection.matching_images(wishes.filters)
+        index = self._semantic if mode == SEMANTIC and self._semantic is not None else collection
+
+        def nearest(depth: int) -> list[Ranked]:
+            return [Ranked(hit.image_id, hit.score) for hit in index.nearest(row, depth, exclude, among)]
+
+        return nearest, _count(len(collection), among, exclude)
+
+    def _objects(
+        self, row: Floats, wishes: Wishes, exclude: Sequence[int]
+    ) -> tuple[Callable[[int], list[Ranked]], int]:
+        collection, among = self._collection, None
+        if not wishes.filters.ask_nothing:
+            among = collection.matching_objects(wishes.filters)
+        owners = collection.images_of_objects
+        left_out = np.flatnonzero(np.isin(owners, exclude)).tolist() if exclude else []
+
+        def nearest(depth: int) -> list[Ranked]:
+            hits: list[Hit] = collection.nearest_objects(row, depth, left_out, among)
+            return [Ranked(int(owners[hit.image_id]), hit.score, hit.image_id) for hit in hits]
+
+        return nearest, _count(len(owners), among, left_out)
+
+    def _sift(self, ranked: Sequence[Ranked], *, fold_duplicates: bool) -> list[Ranked]:
+        """Each image once, by its best object; without near-duplicates of a better one where they are unwanted."""
+        best: dict[int, Ranked] = {}
+        for one in ranked:
+            best.setdefault(one.image_id, one)
+        if not fold_duplicates or not best:
+            return list(best.values())
+        return fold(list(best.values()), self._collection.vectors_of(list(best)))
+
+
+def fold(ranked: Sequence[Ranked], vectors: Floats) -> list[Ranked]:
+    """Those that are no near-duplicate of a better one that is kept; each told how many of it are left out.
+
+    Args:
+        ranked: best first.
+        vectors: of their images, (n, d) float32 unit rows.
+    """
+    kept: list[Ranked] = []
+    free = np.ones(len(ranked), dtype=np.bool_)
+    for place, one in enumerate(ranked):
+        if free[place]:
+            near = free & (vectors @ vectors[place] >= NEAR_DUPLICATE)
+            near[: place + 1] = False
+            free &= ~near
+            kept.append(replace(one, near_duplicates=int(near.sum())))
+    return kept
+
+
+def _gather(
+    nearest: Callable[[int], list[Ranked]], sift: Callable[[Sequence[Ranked]], list[Ranked]], wanted: int
+) -> list[Ranked]:
+    """The first results that sifting leaves, asking for more hits until there are enough, or no more."""
+    depth = wanted
+    while True:
+        hits = nearest(depth)
+        sifted = sift(hits)
+        if len(sifted) >= wanted or len(hits) < depth:
+            return sifted[:wanted]
+        depth *= _DEEPER
+
+
+def _scoring(ranked: list[Ranked], min_score: float | None) -> list[Ranked]:
+    return ranked if min_score is None else [one for one in ranked if one.score >= min_score]
+
+
+def _count(rows: int, among: NDArray[np.int64] | None, left_out: Sequence[int]) -> int:
+    if among is None:
+        return rows - len(left_out)
+    return len(among) - int(np.isin(left_out, among).sum())

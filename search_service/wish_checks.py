@@ -1,0 +1,70 @@
+"""Whether a query and its wishes can be answered; what cannot is refused in one line."""
+
+from indexer.filters import Filters
+from indexer.manifest import Manifest
+from search_service.errors import RequestError
+from search_service.records import MAX_K, MAX_PICTURES, MAX_RESULTS, OBJECTS, Query, Wishes
+
+_MAX_OFFSET = 2**31
+_NAMED_AT_MOST = 30  # known values told of in an error
+
+
+def check_query(query: Query) -> None:
+    """Hold a query to what can be searched with at once.
+
+    Raises:
+        RequestError: no positive picture, or too many pictures.
+    """
+    pictures = len(query.positives) + len(query.negatives)
+    if not query.positives:
+        raise RequestError(400, "no_image", "expected a picture to search with, found none")
+    if pictures > MAX_PICTURES:
+        expected = f"expected at most {MAX_PICTURES} pictures in a query"
+        raise RequestError(400, "too_many_images", f"{expected}, found {pictures}")
+
+
+def check_wishes(wishes: Wishes, targets: tuple[str, ...]) -> None:
+    """Hold numbers to their ranges, and the target to those that are there.
+
+    Raises:
+        RequestError: one is not within them.
+    """
+    check_page(wishes.offset, wishes.k)
+    if wishes.offset + wishes.k > MAX_RESULTS:
+        expected = f"expected offset and k to reach no further than {MAX_RESULTS}"
+        raise RequestError(400, "invalid_offset", f"{expected}, found {wishes.offset} and {wishes.k}")
+    if wishes.target == OBJECTS and OBJECTS not in targets:
+        message = "expected an index of objects, found none; make it: python -m indexer build --objects"
+        raise RequestError(409, "no_object_index", message)
+    if wishes.target not in targets:
+        expected = f"expected target {' or '.join(targets)}"
+        raise RequestError(400, "invalid_target", f"{expected}, found {wishes.target!r:.50}")
+
+
+def check_page(offset: int, k: int) -> None:
+    """Hold a part of all results to its range.
+
+    Raises:
+        RequestError: k or offset is outside.
+    """
+    if not 1 <= k <= MAX_K:
+        raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {k!s:.20}")
+    if not 0 <= offset <= _MAX_OFFSET:
+        raise RequestError(400, "invalid_offset", f"expected an offset from 0, found {offset!s:.20}")
+
+
+def check_filters(filters: Filters, manifest: Manifest) -> None:
+    """Hold classes and splits to those of the collection: a misspelt one would silently find nothing.
+
+    Raises:
+        RequestError: one is not there.
+    """
+    classes = (*filters.class_any, *filters.class_all, *filters.class_none)
+    for field, known, asked in (
+        ("class", manifest.classes, classes),
+        ("split", tuple(manifest.splits), filters.split),
+    ):
+        for unknown in sorted(set(asked) - set(known)):
+            there = ", ".join(known[:_NAMED_AT_MOST]) + (", ..." if len(known) > _NAMED_AT_MOST else "")
+            message = f"expected a {field} of this collection ({there or 'it has none'}), found {unknown!r:.50}"
+            raise RequestError(400, f"unknown_{field}", message)
