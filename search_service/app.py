@@ -13,6 +13,7 @@ from search_service.engine import SearchEngine
 from search_service.errors import RequestError
 from search_service.page_state import EMPTY, PAGE_KS, refer
 from search_service.pages import of_parts, pages
+from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
 from search_service.settings import Settings
@@ -65,7 +66,7 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     app.extensions["lookalike"] = engine or _open_engine(settings or Settings.from_environment())
     specification = app.extensions["specification"] = _Api(app)
     specification.register_blueprint(api)
-    for pages_of in (pages, docs):
+    for pages_of in (pages, quality, docs):
         app.register_blueprint(pages_of)
     for family in (RequestError, ImageError):
         app.register_error_handler(family, _refuse_known)

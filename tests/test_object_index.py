@@ -144,8 +144,8 @@ def test_objects_find_objects_of_their_class_more_often_than_chance_would(tmp_pa
     devkit = sample.draw_devkit(tmp_path / "VOCdevkit", images=90, seed=4)
     build(
         BuildRequest(
-            collection=tmp_path / "c", voc_root=devkit, backbone="efficientnet_lite2", side=128, index_objects=True,
-            quiet=True,
+            collection=tmp_path / "c", voc_root=devkit, backbone="efficientnet_lite2", side=128,
+            index_objects=True, quiet=True,
         )
     )  # fmt: skip
 
