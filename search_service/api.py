@@ -14,6 +14,7 @@ from search_service.answer_schemas import (
     ListingSchema,
     LocalizationSchema,
     LocatedSchema,
+    MapSchema,
     ReadySchema,
     SightSchema,
     problem,
@@ -21,6 +22,8 @@ from search_service.answer_schemas import (
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
 from search_service.examples import samples
+from search_service.map_data import PictureMap
+from search_service.packed import Packed
 from search_service.query_reader import flat_fields, load, read_body, read_json
 from search_service.records import Answer, IndexedPicture, Query
 from search_service.request_schemas import (
@@ -51,6 +54,17 @@ def engine() -> SearchEngine:
         message = f"nothing is indexed yet: {opened}; then start the service again"
         raise RequestError(503, "empty_collection", message)
     return opened
+
+
+def picture_map() -> PictureMap:
+    """The map of the app that answers this request.
+
+    Raises:
+        RequestError: nothing is indexed yet.
+    """
+    engine()
+    held: PictureMap = current_app.extensions["lookalike_map"]
+    return held
 
 
 def takes(in_json: type, in_form: type | None = None) -> Any:  # noqa: ANN401 - a decorator
@@ -155,6 +169,15 @@ def thumbnail(image_id: int) -> Response:
     )
 
 
+@api.get("/api/v1/map")
+@api.response(200, MapSchema)
+@api.alt_response(304, description="As the client has it", success=True)
+@api.doc(**samples("map"))
+def places() -> Response:
+    """Where each image lies on the map, and what is told of it there; row = image id."""
+    return packed(picture_map().content)
+
+
 @api.get("/healthz")
 @api.response(200, {"type": "object", "properties": {"status": {"type": "string"}}})
 def alive() -> Response:
@@ -185,4 +208,16 @@ def cached(etag: str, make: Callable[[], Response]) -> Response:
     response.cache_control.private = True
     response.cache_control.max_age = _FOR_GOOD if "v" in request.args else 0
     response.cache_control.immutable = "v" in request.args
+    return response
+
+
+def packed(content: Packed) -> Response:
+    """A response that a client may keep, compressed where it takes that."""
+    compressed = request.accept_encodings.quality("gzip") > 0
+    encoding = {"Content-Encoding": "gzip"} if compressed else {}
+    response = cached(
+        content.etag(compressed=compressed),
+        lambda: Response(content.body(compressed=compressed), content_type=content.content_type, headers=encoding),
+    )
+    response.vary.add("Accept-Encoding")
     return response

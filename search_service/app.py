@@ -11,6 +11,8 @@ from search_service.api import api
 from search_service.docs_page import docs
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
+from search_service.map_data import PictureMap
+from search_service.map_page import maps
 from search_service.page_state import EMPTY, PAGE_KS, refer
 from search_service.pages import of_parts, pages
 from search_service.quality_page import quality
@@ -64,9 +66,10 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     app.config.update(_SPECIFICATION)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.extensions["lookalike"] = engine or _open_engine(settings or Settings.from_environment())
+    app.extensions["lookalike_map"] = _open_map(app.extensions["lookalike"])
     specification = app.extensions["specification"] = _Api(app)
     specification.register_blueprint(api)
-    for pages_of in (pages, quality, docs):
+    for pages_of in (pages, maps, quality, docs):
         app.register_blueprint(pages_of)
     for family in (RequestError, ImageError):
         app.register_error_handler(family, _refuse_known)
@@ -82,6 +85,10 @@ def _open_engine(settings: Settings) -> SearchEngine | EmptyCollectionError:
         return SearchEngine.open(settings)
     except EmptyCollectionError as error:
         return error
+
+
+def _open_map(engine: SearchEngine | EmptyCollectionError) -> PictureMap | None:
+    return PictureMap(engine.collection) if isinstance(engine, SearchEngine) else None
 
 
 def _refuse_known(error: LookalikeError) -> Response:
@@ -123,7 +130,7 @@ def _page_context(engine: SearchEngine | EmptyCollectionError) -> dict[str, obje
         "whole": IndexedPicture,
         "region": lambda image_id, corners: IndexedPicture(image_id, Box(*corners)),
         "rooms": [(endpoint, name) for endpoint, name in _ROOMS if endpoint in current_app.view_functions],
-        "has_map": False,
+        "has_map": current_app.extensions["lookalike_map"].there,
         "refer": refer,
         "of_parts": of_parts,
     }

