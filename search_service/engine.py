@@ -1,7 +1,7 @@
 """A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +112,7 @@ class SearchEngine:
         answers: list[Answer | LookalikeError] = []
         for one in asked:
             if isinstance(one, _Asked):
-                own = [next(sights) for _ in one.positives + one.negatives]
+                own = [_told(next(sights), one.wishes) for _ in one.positives + one.negatives]
                 answers.append(self._try_to_find(one, own, timings))
             else:
                 answers.append(one)
@@ -222,6 +222,11 @@ class SearchEngine:
         if wishes.mode not in self.modes:
             raise RequestError(409, "no_head", self._why_no_localizer or _NO_MAIN_HEAD)
         return wishes.mode
+
+
+def _told(sight: Sight, wishes: Wishes) -> Sight:
+    """Without the localization where it was only made for others."""
+    return sight if wishes.localize else replace(sight, localization=None)
 
 
 def _row(sight: Sight, *, semantic: bool) -> Floats:

@@ -12,7 +12,8 @@ from localizer.records import Localization
 
 DEFAULT_K, MAX_K = 10, 100
 MAX_RESULTS = 1_000  # that can be paged through
-MAX_PICTURES, MAX_QUERIES = 16, 64  # of a query; of a batch
+MAX_PICTURES = 10  # of a query; so many embeddings fit into an address
+MAX_QUERIES = 64  # of a batch
 MODES = VISUAL, SEMANTIC = "visual", "semantic"
 """Modes of search: by looks alone, or also by what is in the pictures."""
 TARGETS = IMAGES, OBJECTS = "images", "objects"

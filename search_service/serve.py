@@ -59,6 +59,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
         "timeout": 120,
         "loglevel": "warning",
         "control_socket_disable": True,
+        "limit_request_line": 8190,  # bytes, the most there is: addresses hold embeddings
         "post_worker_init": lambda worker: _announce(worker.age, address),
     }
     Server(lambda: create_app(settings=settings), options).run()

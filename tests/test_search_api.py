@@ -147,7 +147,7 @@ def test_files_of_a_form_are_positives_and_negatives(client: FlaskClient, devkit
         ({"negatives": [{"image_id": 1}]}, "no_image"),
         ({"positives": [{"image_id": 1}], "image_id": 2}, "no_image"),
         ({"positives": [{}]}, "no_image"),
-        ({"positives": [{"image_id": 1}] * 17}, "too_many_images"),
+        ({"positives": [{"image_id": 1}] * 11}, "too_many_images"),
         ({"positives": [{"image_id": "one"}]}, "invalid_image_id"),
         ({"positives": 3}, "invalid_positives"),
         ({"embedding": "AA", "box": [0, 0, 9, 9]}, "invalid_box"),
@@ -325,6 +325,16 @@ def test_a_query_of_a_batch_that_cannot_be_answered_spoils_no_other(client: Flas
         None, "unknown_image", "invalid_image", "invalid_k",
     ]  # fmt: skip
     assert len(body["answers"][0]["answer"]["results"]) == 10
+
+
+def test_each_query_of_a_batch_is_told_what_it_asked_for(trained_client: FlaskClient) -> None:
+    queries = [{"image_id": 4}, {"image_id": 4, "localize": False}]
+
+    body = trained_client.post("/api/v1/search/batch", json={"queries": queries}).get_json()
+
+    told = [item["answer"]["localization"] for item in body["answers"]]
+    assert told[0] is not None
+    assert told[1] is None
 
 
 @pytest.mark.parametrize("queries", [[], [{"image_id": 0}] * 65, 3, None])

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import math
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from indexer.errors import CollectionError
+from indexer.reduction import VECTOR_DIM
+from indexer.voc import CLASS_NAMES
+from search_service.records import MAX_PICTURES
 from search_service.settings import Settings
 
 HOME = Path(__file__).parents[1]
@@ -50,6 +54,20 @@ def test_many_clients_get_the_answers_of_their_own_questions(address: str) -> No
 
     with ThreadPoolExecutor(8) as clients:
         assert list(clients.map(ask, range(40))) == list(range(40))
+
+
+def test_as_many_sent_pictures_as_a_query_may_have_fit_into_an_address(address: str) -> None:
+    def embedding_of(image_id: int) -> str:
+        with urllib.request.urlopen(f"{address}/api/v1/images/{image_id}/similar?k=1") as response:  # noqa: S310
+            text: str = json.load(response)["query"]["positives"][0]["embedding"]
+        return text
+
+    longest = 4 * math.ceil((4 + 2 * (VECTOR_DIM + len(CLASS_NAMES))) / 3)
+    pictures = "&".join(f"positive=~{embedding_of(image_id)}" for image_id in range(MAX_PICTURES))
+    padding = "A" * (MAX_PICTURES * longest - len(pictures))
+
+    with urllib.request.urlopen(f"{address}/?{pictures}&unknown={padding}") as response:  # noqa: S310
+        assert response.status == 200
 
 
 def test_a_body_of_broken_chunks_is_the_clients_error(address: str) -> None:

@@ -1,7 +1,7 @@
 // The pictures that were picked on the map, as a list of thumbnails under it.
 
 const AT_ONCE = 60;
-const MOST_TO_SEARCH_WITH = 16;
+const MOST_TO_SEARCH_WITH = 10;
 
 export class Picked {
   constructor(section, describe, clear) {
