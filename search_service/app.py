@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 from indexer.errors import EmptyCollectionError, ImageError, LookalikeError
 from indexer.records import Box
 from search_service.answer_schemas import ErrorSchema, problem
-from search_service.api import api
+from search_service.api import MAX_BATCH_BYTES, api
 from search_service.docs_page import docs
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
@@ -21,6 +21,7 @@ from search_service.records import IndexedPicture
 from search_service.settings import Settings
 
 _BASE64_GROWTH = 4 / 3
+_HELD_PICTURE = 4 * 2**20  # bytes; what a page holds of an uploaded picture comes back as text
 _REST_OF_REQUEST = 64 * 1024  # bytes for what surrounds the picture
 _POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -33,6 +34,10 @@ _HEADERS = {
 }
 
 
+_TOO_LARGE = (
+    f"expected a picture of at most {MAX_PICTURE_BYTES // 2**20} MiB, a batch of at most "
+    f"{MAX_BATCH_BYTES // 2**20} MiB, or a form of at most 1,000 fields, found a larger request"
+)
 _ROOMS = (
     ("pages.search_page", "Search"),
     ("pages.browse_page", "Browse"),
@@ -63,6 +68,7 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     """
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
+    app.config["MAX_FORM_MEMORY_SIZE"] = _HELD_PICTURE
     app.config.update(_SPECIFICATION)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.extensions["lookalike"] = engine or _open_engine(settings or Settings.from_environment())
@@ -99,7 +105,7 @@ def _refuse_known(error: LookalikeError) -> Response:
 def _refuse_http(error: HTTPException) -> Response:
     """Flask's own refusals: unknown route, wrong method, too large; and what went wrong inside, as 500."""
     status = error.code or 500
-    words = {413: f"expected a picture of at most {MAX_PICTURE_BYTES // 2**20} MiB, found a larger request"}
+    words = {413: _TOO_LARGE}
     code = {413: "too_large", 415: "unsupported_media_type"}.get(status, error.name.lower().replace(" ", "_"))
     return refuse(status, code, words.get(status) or error.description or error.name)
 

@@ -153,7 +153,7 @@ class SearchEngine:
             RequestError: k or offset out of range, or a filter names a class or split that is not there.
         """
         check_page(offset, k)
-        check_filters(filters, self.collection.manifest)
+        check_filters(filters, self.collection.manifest, self.collection.poses)
         ids = self.collection.matching_images(filters)
         page = self.collection.images(ids[offset : offset + k].tolist())
         return Listing(tuple(page), len(ids), offset)
@@ -173,7 +173,7 @@ class SearchEngine:
     def _prepare(self, query: Query, wishes: Wishes, timings: Timings) -> _Asked:
         check_query(query)
         check_wishes(wishes, self.targets)
-        check_filters(wishes.filters, self.collection.manifest)
+        check_filters(wishes.filters, self.collection.manifest, self.collection.poses)
         mode = self._settle_mode(wishes)
         with timings.measure("decode"):
             positives, negatives = (

@@ -64,7 +64,8 @@ class Words(fields.List[str]):
     default_error_messages = {"invalid": "a list of words"}  # noqa: RUF012
 
     def __init__(self, **kwargs: Any) -> None:  # noqa: ANN401 - marshmallow's own
-        super().__init__(Word(), validate=validate.Length(max=_MOST_WORDS, error="fewer words"), **kwargs)
+        most = validate.Length(max=_MOST_WORDS, error=f"a list of at most {_MOST_WORDS} words")
+        super().__init__(Word(), validate=most, **kwargs)
 
 
 class Corners(fields.List[float]):
@@ -100,7 +101,8 @@ class Base64(fields.String):
         try:
             return base64.b64decode("".join(value.split()), validate=True)
         except (binascii.Error, AttributeError, ValueError) as error:
-            message = f"expected image_base64 in base64, found {error}"
+            found = "another text" if isinstance(value, str) else repr(value)[:50]
+            message = f"expected image_base64 to be the bytes of a file in base64, and nothing else, found {found}"
             raise RequestError(400, "invalid_base64", message) from error
 
 

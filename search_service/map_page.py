@@ -32,6 +32,7 @@ class QueryOnMap:
 @maps.get("/map")
 def map_page() -> str:
     """The map, with the query that the address holds; or how to make one."""
+    engine()  # which must be there for a map to be missing
     state = PageState.read(request.args)
     try:
         picture_map().places  # noqa: B018 - whether they are there

@@ -76,6 +76,7 @@ def picture_page(image_id: int) -> str:
 def browse_page() -> str:
     """The collection, under filters."""
     state = PageState.read(request.args)
+    state = replace(state, wishes=replace(state.wishes, min_score=None, fold_duplicates=False))
     listing = engine().list_images(state.filters, state.wishes.offset, state.wishes.k)
     return render_template(
         "browse.html",
@@ -96,7 +97,9 @@ def of_parts(state: PageState) -> PageState:
 
 def _uploaded() -> list[UploadedPicture]:
     """The pictures of a form: files, or the one that the page itself holds of an earlier one, with a box on it."""
-    files = [UploadedPicture(data) for data in read_files(request.files, "image")]
+    data = read_files(request.files, "image")
+    box = PageState.read(request.form).box if len(data) == 1 else None
+    files = [UploadedPicture(one, box) for one in data]
     held = request.form.get("picture", "").removeprefix("data:image/jpeg;base64,")
     if files or not held:
         return files

@@ -44,7 +44,14 @@ def read_json(request: Request, schema: Schema) -> Any:  # noqa: ANN401 - what t
     body = _parse_json(request)
     if not isinstance(body, dict):
         raise RequestError(400, "invalid_json", f"expected a JSON object, found {type(body).__name__}")
-    return load(schema, {name: value for name, value in body.items() if value is not None})
+    return load(schema, body)
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - whatever a client sends
+    """The same without the fields that are null, which counts as not said."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
+    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def load(schema: Schema, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what the schema makes
@@ -92,6 +99,8 @@ def read_files(sent: MultiDict[str, FileStorage], name: str) -> list[bytes]:
 
 def _files(sent: MultiDict[str, FileStorage], schema: Schema) -> dict[str, list[bytes]]:
     names = [name for name, field in schema.fields.items() if _is_upload(field)]
+    for unknown in sorted(set(sent) - set(names)):
+        raise RequestError(400, "unknown_field", f"expected files under {names}, found one under {unknown!r:.50}")
     return {name: read_files(sent, name) for name in names}
 
 
@@ -100,9 +109,13 @@ def _parse_json(request: Request) -> Any:  # noqa: ANN401 - whatever a client se
     if request.content_length is None and len(data) >= (request.max_content_length or 0):
         raise RequestEntityTooLarge  # a body of chunks, which says its length nowhere, was cut off here
     try:
-        return json.loads(data)
+        return _without_nulls(json.loads(data))
     except (ValueError, RecursionError) as error:
-        reason = "one nested too deeply" if isinstance(error, RecursionError) else f"none ({error})"
+        reason = "a number of too many digits"
+        if isinstance(error, RecursionError):
+            reason = "one nested too deeply"
+        elif isinstance(error, json.JSONDecodeError | UnicodeDecodeError):
+            reason = f"none ({error})"
         raise RequestError(400, "invalid_json", f"expected a JSON object, found {reason}") from error
 
 
@@ -111,11 +124,21 @@ def _refusal(schema: Schema, messages: Mapping[Any, Any], data: Mapping[str, Any
     path, expected = _first(messages)
     name = ".".join(map(str, path))
     if expected == schema.error_messages["unknown"]:
-        known = sorted(field.data_key or key for key, field in schema.fields.items())
+        known = _known(schema, path[:-1])
         return RequestError(400, "unknown_field", f"expected fields of {known}, found {name!r:.50}")
     words = [part for part in path if isinstance(part, str)]
     found = _at(data, path)
     return RequestError(400, f"invalid_{words[-1]}", f"expected {name} to be {expected}, found {found!r:.50}")
+
+
+def _known(schema: Schema, path: list[Any]) -> list[str]:
+    """The names of the fields at a place."""
+    for part in path:
+        found = [field for name, field in schema.fields.items() if (field.data_key or name) == part]
+        inner = found[0].inner if found and isinstance(found[0], fields.List) else found[0] if found else None
+        if isinstance(inner, fields.Nested):
+            schema = inner.schema
+    return sorted(field.data_key or key for key, field in schema.fields.items())
 
 
 def _first(messages: Mapping[Any, Any]) -> tuple[list[Any], str]:

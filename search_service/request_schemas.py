@@ -25,6 +25,8 @@ from search_service.records import (
 
 Fields = dict[str, Any]
 
+_AN_OBJECT: dict[str, Any] = {"null": "an object"}
+_A_LIST: dict[str, Any] = {"invalid": "a list of pictures"}
 _SHARE = validate.Range(0, 1, error="from {min} to {max}")
 _COUNT = validate.Range(min=0, max=2**31, error="from {min} to {max}")
 
@@ -33,7 +35,13 @@ def _of(description: str, **more: Any) -> Fields:  # noqa: ANN401 - whatever Ope
     return {"metadata": {"description": description, **more}}
 
 
-class FilterFields(Schema):
+class RequestSchema(Schema):
+    """What all have in common: how they say what they are."""
+
+    error_messages = {"type": "an object"}  # noqa: RUF012 - as marshmallow has it
+
+
+class FilterFields(RequestSchema):
     """What images must be like; what is said of an object must hold of one and the same."""
 
     class_any = Words(data_key="class", **_of("an object is of one of these classes"))
@@ -50,7 +58,7 @@ class FilterFields(Schema):
     max_share = Number(validate=_SHARE, **_of("share of the picture that the object covers at most"))
 
 
-class ScoreField(Schema):
+class ScoreField(RequestSchema):
     """What results must score."""
 
     min_score = Number(
@@ -58,7 +66,7 @@ class ScoreField(Schema):
     )
 
 
-class PageFields(Schema):
+class PageFields(RequestSchema):
     """Which part of all results is wanted; its ranges are checked with the rest of a query."""
 
     k = Whole(**_of("how many results", minimum=1, maximum=MAX_K, default=DEFAULT_K))
@@ -108,12 +116,15 @@ class ListSchema(FilterFields, PageFields):
         return to_filters(data), data.get("offset", 0), data.get("k", DEFAULT_K)
 
 
-class PictureSchema(Schema):
+class PictureSchema(RequestSchema):
     """One picture: indexed, sent, or asked about before; and, if not all of it is meant, a box on it."""
 
     image_id = WholeId(**_of("an indexed image"))
     image_base64 = Base64(**_of("the bytes of a picture file", format="byte"))
-    embedding = fields.String(**_of("what an earlier answer gave for a picture"))
+    embedding = fields.String(
+        error_messages={"invalid": "a text that an answer gave"},
+        **_of("what an earlier answer gave for a picture"),
+    )
     box = Corners(**_of("the part that is meant: [xmin, ymin, xmax, ymax] in pixels"))
 
     @post_load
@@ -125,8 +136,16 @@ class PictureSchema(Schema):
 class SearchSchema(PictureSchema, WishesSchema):
     """A search: one picture at the top, or several under positives and negatives."""
 
-    positives = fields.List(fields.Nested(PictureSchema), **_of("pictures that results should look like"))
-    negatives = fields.List(fields.Nested(PictureSchema), **_of("pictures that they should not look like"))
+    positives = fields.List(
+        fields.Nested(PictureSchema, error_messages=_AN_OBJECT),
+        error_messages=_A_LIST,
+        **_of("pictures that results should look like"),
+    )
+    negatives = fields.List(
+        fields.Nested(PictureSchema, error_messages=_AN_OBJECT),
+        error_messages=_A_LIST,
+        **_of("pictures that they should not look like"),
+    )
 
     @post_load
     def make(self, data: Fields, **_: Any) -> tuple[Query, Wishes]:  # noqa: ANN401 - marshmallow's own
@@ -150,12 +169,17 @@ class SearchFormSchema(FlatWishesSchema):
         """To the engine's records."""
         if not data.get("image"):
             raise RequestError(400, "no_image", "expected a picture in the form's file field 'image', found none")
+        if data.get("box") and len(data["image"]) > 1:
+            message = (
+                f"expected one picture beside a box, found {len(data['image'])}; search with positives in JSON"
+            )
+            raise RequestError(400, "invalid_box", message)
         positives = tuple(UploadedPicture(one, data.get("box")) for one in data["image"])
         negatives = tuple(UploadedPicture(one) for one in data.get("negative", ()))
         return Query(positives, negatives), to_wishes(data)
 
 
-class PictureFormSchema(Schema):
+class PictureFormSchema(RequestSchema):
     """One picture that comes with a form."""
 
     image = fields.List(Upload(), **_of("a picture file"))
@@ -166,14 +190,17 @@ class PictureFormSchema(Schema):
         """To the engine's record."""
         if not data.get("image"):
             raise RequestError(400, "no_image", "expected a picture in the form's file field 'image', found none")
+        if len(data["image"]) > 1:
+            message = f"expected one picture, found {len(data['image'])}; send one after the other"
+            raise RequestError(400, "too_many_images", message)
         return UploadedPicture(data["image"][0], data.get("box"))
 
 
-class BatchSchema(Schema):
+class BatchSchema(RequestSchema):
     """Many searches at once."""
 
     queries = fields.List(
-        fields.Nested(SearchSchema),
+        fields.Nested(SearchSchema, error_messages=_AN_OBJECT),
         required=True,
         validate=validate.Length(1, MAX_QUERIES, error="of {min} to {max} queries"),
         error_messages={"required": "a list of queries", "invalid": "a list of queries"},

@@ -1,5 +1,7 @@
 """Whether a query and its wishes can be answered; what cannot is refused in one line."""
 
+from collections.abc import Sequence
+
 from indexer.filters import Filters
 from indexer.manifest import Manifest
 from search_service.errors import RequestError
@@ -34,7 +36,9 @@ def check_wishes(wishes: Wishes, targets: tuple[str, ...]) -> None:
         expected = f"expected offset and k to reach no further than {MAX_RESULTS}"
         raise RequestError(400, "invalid_offset", f"{expected}, found {wishes.offset} and {wishes.k}")
     if wishes.target == OBJECTS and OBJECTS not in targets:
-        message = "expected an index of objects, found none; make it: python -m indexer build --objects"
+        message = (
+            "expected an index of objects, found none; make it: python -m indexer build --objects --collection DIR"
+        )
         raise RequestError(409, "no_object_index", message)
     if wishes.target not in targets:
         expected = f"expected target {' or '.join(targets)}"
@@ -50,21 +54,29 @@ def check_page(offset: int, k: int) -> None:
     if not 1 <= k <= MAX_K:
         raise RequestError(400, "invalid_k", f"expected k from 1 to {MAX_K}, found {k!s:.20}")
     if not 0 <= offset <= _MAX_OFFSET:
-        raise RequestError(400, "invalid_offset", f"expected an offset from 0, found {offset!s:.20}")
+        raise RequestError(
+            400, "invalid_offset", f"expected an offset from 0 to {_MAX_OFFSET}, found {offset!s:.20}"
+        )
 
 
-def check_filters(filters: Filters, manifest: Manifest) -> None:
-    """Hold classes and splits to those of the collection: a misspelt one would silently find nothing.
+def check_filters(filters: Filters, manifest: Manifest, poses: Sequence[str]) -> None:
+    """Hold classes, splits and poses to those of the collection: a misspelt one would silently find nothing.
 
     Raises:
-        RequestError: one is not there.
+        RequestError: one is not there, or a least value is above the greatest.
     """
     classes = (*filters.class_any, *filters.class_all, *filters.class_none)
     for field, known, asked in (
         ("class", manifest.classes, classes),
         ("split", tuple(manifest.splits), filters.split),
+        ("pose", tuple(poses), filters.pose),
     ):
         for unknown in sorted(set(asked) - set(known)):
             there = ", ".join(known[:_NAMED_AT_MOST]) + (", ..." if len(known) > _NAMED_AT_MOST else "")
             message = f"expected a {field} of this collection ({there or 'it has none'}), found {unknown!r:.50}"
             raise RequestError(400, f"unknown_{field}", message)
+    for what in ("objects", "share"):
+        least, most = getattr(filters, f"min_{what}"), getattr(filters, f"max_{what}")
+        if least is not None and most is not None and least > most:
+            message = f"expected min_{what} to be at most max_{what}, found {least:g} and {most:g}"
+            raise RequestError(400, f"invalid_min_{what}", message)

@@ -154,6 +154,27 @@ def test_an_uploaded_picture_stays_beside_its_results_through_filters_reload_and
     assert found(page)[0] == "/images/8"
 
 
+def test_a_picture_sent_as_less_like_this_is_in_the_address_too(visitor: Visitor, devkit: Path) -> None:
+    page = visitor.open("/?positive=3")
+    page.get_by_label("Take it as").select_option("negative")
+
+    page.set_input_files("input[type=file]", picture(devkit))
+
+    page.wait_for_url("**/?positive=3&negative=~*")
+
+
+def test_all_uploaded_pictures_stay_and_what_was_seen_in_the_first(visitor: Visitor, devkit: Path) -> None:
+    page = upload(visitor, picture(devkit, 8), picture(devkit, 9))
+
+    page.reload()
+
+    expect(page.locator(".parts img")).to_have_count(2)
+    expect(page.locator(".query dl")).to_contain_text("Main object")
+    expect(page.get_by_role("checkbox", name="predicted")).to_be_visible()
+    page.get_by_role("link", name="Remove from the query: your picture").first.click()
+    expect(page.locator(".query .large img")).to_be_visible()
+
+
 def test_the_link_of_an_uploaded_picture_shows_its_results_to_others(
     visitor: Visitor, visit: Callable[..., Visitor], site: str, devkit: Path
 ) -> None:

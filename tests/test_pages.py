@@ -7,12 +7,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
+from werkzeug.datastructures import MultiDict
 
 from search_service.app import create_app
-from search_service.page_state import PAGE_KS
+from search_service.page_state import PAGE_KS, PageState
 from search_service.settings import Settings
 from tests.elements import Elements
 from tests.test_api import send_form
+from tests.test_images import encoded
 
 PAGES = ("/", "/?positive=3", "/images/3", "/browse", "/api/docs", "/nowhere")
 
@@ -115,6 +118,37 @@ def test_a_region_of_an_upload_is_searched_with_what_the_page_holds(client: Flas
     assert "<dt>Region</dt><dd>20, 30, 200, 210</dd>" in response.text
 
 
+def test_a_part_of_a_sent_picture_is_searched_with(client: FlaskClient, devkit: Path) -> None:
+    data = (devkit / "JPEGImages/000008.jpg").read_bytes()
+
+    inside = send_form(client, "/", data, box="20,30,200,210")
+    outside = send_form(client, "/", data, box="9000,9000,9100,9100")
+
+    assert "<dt>Region</dt><dd>20, 30, 200, 210</dd>" in inside.text
+    assert outside.status_code == 400
+
+
+def test_a_detailed_picture_that_the_page_holds_comes_back(client: FlaskClient) -> None:
+    noise = encoded(Image.effect_noise((1_100, 1_100), 120).convert("RGB"), "JPEG", quality=95)
+    [held] = Elements(send_form(client, "/", noise).text).of("input", type="hidden", name="picture")
+
+    response = client.post("/", data={"picture": held["value"], "box": "20, 30, 200, 210"})
+
+    assert len(held["value"] or "") > 500_000
+    assert response.status_code == 200
+
+
+def test_among_objects_the_filters_ask_for_no_mode(trained_client: FlaskClient) -> None:
+    state = PageState.read(MultiDict([("positive", "3"), ("target", "objects")]))
+    with trained_client.application.test_request_context("/"):
+        form = trained_client.application.jinja_env.get_template("_form.html").make_module(
+            {"page_ks": PAGE_KS, "modes": ("semantic", "visual")}
+        )
+
+        assert 'name="mode"' not in form.how(state)  # type: ignore[attr-defined]
+        assert 'name="mode"' in form.how(state.wishing(target="images"))  # type: ignore[attr-defined]
+
+
 def test_what_the_page_does_not_hold_is_no_picture(client: FlaskClient) -> None:
     response = client.post("/", data={"picture": "data:image/jpeg;base64,@@@"})
 
@@ -183,8 +217,16 @@ def test_results_and_collection_are_paged_through(client: FlaskClient) -> None:
 
 
 def test_beyond_the_last_result_there_is_a_way_back(client: FlaskClient) -> None:
-    assert "There are no results beyond" in client.get("/?positive=3&offset=72").text
-    assert "There are no pictures beyond" in client.get("/browse?offset=72").text
+    for filtered in ("", "&class=dog"):
+        assert "There are no results beyond" in client.get(f"/?positive=3&offset=72{filtered}").text
+        assert "There are no pictures beyond" in client.get(f"/browse?offset=72{filtered}").text
+
+
+def test_the_collection_is_listed_whatever_a_search_would_ask_of_scores(client: FlaskClient) -> None:
+    page = client.get("/browse?min_score=0.9&fold_duplicates=true").text
+
+    assert "40 pictures" in page
+    assert "Remove the filter" not in page
 
 
 @pytest.mark.parametrize(
@@ -283,7 +325,7 @@ def test_a_held_picture_is_a_jpeg_of_bounded_size(client: FlaskClient, devkit: P
 def test_before_the_first_build_every_page_says_what_to_do(tmp_path: Path) -> None:
     client = create_app(settings=Settings(collection=tmp_path)).test_client()
 
-    for address in PAGES[:-2]:
+    for address in (*PAGES[:-2], "/map", "/quality"):
         response = client.get(address)
         assert response.status_code == 503
         assert f"python -m indexer build --voc-root DIR --collection {tmp_path}" in response.text

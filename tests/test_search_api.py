@@ -1,6 +1,8 @@
 """Searching over JSON by parts, by several pictures, under filters, page by page, and many at once."""
 
 import base64
+import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -156,6 +158,14 @@ def test_files_of_a_form_are_positives_and_negatives(client: FlaskClient, devkit
         ({"image_id": 1, "box": "left"}, "invalid_box"),
         ({"image_id": 1, "box": [0, 0, 1e999, 9]}, "invalid_box"),
         ({"image_id": 1, "filters": 3}, "invalid_filters"),
+        ({"image_id": 1, "filters": {"pose": ["Upside down"]}}, "unknown_pose"),
+        ({"image_id": 1, "filters": {"min_share": 0.5, "max_share": 0.1}}, "invalid_min_share"),
+        ({"image_id": 1, "filters": {"min_objects": 3, "max_objects": 1}}, "invalid_min_objects"),
+        ({"image_id": 1, "offset": 10**20}, "invalid_offset"),
+        ({"positives": [1]}, "invalid_positives"),
+        ({"positives": [None]}, "invalid_positives"),
+        ({"positives": {}}, "invalid_positives"),
+        ({"embedding": 5}, "invalid_embedding"),
         ({"image_id": 1, "filters": {"class": "dog"}}, "invalid_class"),
         ({"image_id": 1, "filters": {"class": ["unicorn"]}}, "unknown_class"),
         ({"image_id": 1, "filters": {"class_none": ["unicorn"]}}, "unknown_class"),
@@ -179,6 +189,65 @@ def test_a_search_that_makes_no_sense_is_refused_in_one_line(client: FlaskClient
     assert error_of(response)["code"] == code
     assert error_of(response)["message"].startswith("expected ")
     assert "\n" not in error_of(response)["message"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"image_id": 1, "filters": []}, "expected filters to be an object, found []"),
+        ({"positives": {}}, "expected positives to be a list of pictures, found {}"),
+        ({"positives": [1]}, "expected positives.0 to be an object, found 1"),
+        ({"embedding": 5}, "expected embedding to be a text that an answer gave, found 5"),
+        (
+            {"image_base64": 5},
+            "expected image_base64 to be the bytes of a file in base64, and nothing else, found 5",
+        ),
+        (
+            {"positives": [{"image_id": 1, "zz": 2}]},
+            "expected fields of ['box', 'embedding', 'image_base64', 'image_id'], found 'positives.0.zz'",
+        ),
+    ],
+)
+def test_a_refusal_is_in_our_own_words(client: FlaskClient, body: Json, message: str) -> None:
+    assert error_of(client.post("/api/v1/search", json=body))["message"] == message
+
+
+def test_null_stands_for_what_is_not_said(client: FlaskClient) -> None:
+    said = search(client, image_id=1)
+
+    unsaid = search(client, image_id=1, box=None, filters={"class": None, "min_share": None}, mode=None)
+
+    assert ids(said) == ids(unsaid)
+
+
+@pytest.mark.parametrize("depth", [200, 400, 600, 900, 5_000])
+def test_deep_json_is_refused_or_read_at_any_depth(client: FlaskClient, depth: int) -> None:
+    body = '{"image_id": 1, "filters": ' + "[" * depth + "]" * depth + "}"
+
+    response = client.post("/api/v1/search", data=body, content_type="application/json")
+
+    assert response.status_code == 400
+
+
+def test_a_box_in_a_form_is_of_one_picture(client: FlaskClient, devkit: Path) -> None:
+    files = [(io.BytesIO(indexed_file(devkit, number)), f"{number}.jpg") for number in (1, 2)]
+
+    response = client.post("/api/v1/search", data={"image": files, "box": "10,10,90,90"})
+
+    assert error_of(response)["code"] == "invalid_box"
+
+
+@pytest.mark.parametrize(("field", "code"), [("image", "too_many_images"), ("negative", "unknown_field")])
+def test_localize_takes_one_picture_and_drops_none(
+    trained_client: FlaskClient, devkit: Path, field: str, code: str
+) -> None:
+    first, second = ((io.BytesIO(indexed_file(devkit, number)), "a.jpg") for number in (1, 2))
+    data = {"image": [first, second]} if field == "image" else {"image": first, field: second}
+
+    response = trained_client.post("/api/v1/localize", data=data)
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == code
 
 
 def test_a_refusal_names_the_field_what_is_expected_and_what_was_found(client: FlaskClient) -> None:
@@ -362,3 +431,12 @@ def test_the_collection_is_listed_page_by_page_under_the_same_filters(
 @pytest.mark.parametrize("asked", ["classs=dog", "class=unicorn", "k=0", "k=101", "offset=-1", "min_share=x"])
 def test_a_listing_that_makes_no_sense_is_refused(client: FlaskClient, asked: str) -> None:
     assert client.get(f"/api/v1/images?{asked}").status_code == 400
+
+
+def test_a_card_is_cut_on_the_side_where_the_object_is_not(objects_client: FlaskClient) -> None:
+    page = objects_client.get("/?positive=3&target=objects").text
+
+    places = set(re.findall(r'class="picture cropped across-(\w+) down-(\w+)"', page))
+    assert places <= {(across, down) for across in ("Min", "Mid", "Max") for down in ("Min", "Mid", "Max")}
+    assert len(places) > 2
+    assert all(f'preserveAspectRatio="x{across}Y{down} slice"' in page for across, down in places)

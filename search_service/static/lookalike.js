@@ -63,7 +63,7 @@ for (const filters of document.querySelectorAll("form[method=get]")) {
 }
 
 // An uploaded picture is not kept by the service: its page is remembered here, and its address shows the results alone.
-const HELD = 8;
+const HELD = 24;
 const answer = document.querySelector("[data-address]");
 const uploaded = document.querySelector("figure.large[data-reference^='~']");
 
@@ -74,18 +74,28 @@ function remember(reference, figure) {
   sessionStorage.setItem(reference, figure.outerHTML);
 }
 
-if (answer && (uploaded || document.querySelector("[data-forgotten]"))) {
-  history.replaceState(null, "", answer.dataset.address);
-}
-if (uploaded) {
-  try {
+// The answer to a form has no address of its own.
+if (answer && !window.location.search) history.replaceState(null, "", answer.dataset.address);
+try {
+  for (const part of document.querySelectorAll("img[data-part^='~']")) remember(`part${part.dataset.part}`, part);
+  if (uploaded) {
     remember(uploaded.dataset.reference, uploaded);
-  } catch (error) {
-    if (error.name !== "QuotaExceededError") throw error;
-    sessionStorage.clear(); // the link goes on to work, only without the picture beside it
+    remember(`facts${uploaded.dataset.reference}`, document.querySelector("dl[data-facts]"));
   }
+} catch (error) {
+  if (error.name !== "QuotaExceededError") throw error;
+  sessionStorage.clear(); // the link goes on to work, only without the picture beside it
 }
+
+function recall(name, place) {
+  const html = sessionStorage.getItem(name);
+  if (html) place.replaceWith(new DOMParser().parseFromString(html, "text/html").body.firstChild);
+  return Boolean(html);
+}
+
 for (const figure of document.querySelectorAll("[data-forgotten]")) {
-  const html = sessionStorage.getItem(figure.dataset.forgotten);
-  if (html) figure.replaceWith(new DOMParser().parseFromString(html, "text/html").body.firstChild);
+  const reference = figure.dataset.forgotten;
+  recall(`facts${reference}`, document.querySelector("dl[data-facts]"));
+  if (!recall(reference, figure)) recall(`part${reference}`, figure.querySelector(".forgotten p"));
 }
+for (const part of document.querySelectorAll(".no-preview")) recall(`part${part.dataset.part}`, part);
