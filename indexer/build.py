@@ -19,7 +19,7 @@ from indexer.embedding_run import EmbeddingRun
 from indexer.errors import DatasetError
 from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter, only_builder, prune
-from indexer.manifest import BackboneNote, Manifest, ReductionNote
+from indexer.manifest import Manifest, ReductionNote
 from indexer.object_embedding import ObjectEmbedding, staging_folder
 from indexer.pipeline import PictureFile, sha256_of_files
 from indexer.plan import Plan, make_plan
@@ -136,7 +136,7 @@ class _Build:
         self, embedder: Embedder, reduction: Reduction, assembly: Assembly, skipped: Sequence[SkippedImage]
     ) -> Manifest:
         """The manifest of what is to be, for the generation to come; its files are not written yet."""
-        backbone, images = embedder.backbone, assembly.images
+        images = assembly.images
         labels = [label.class_name for image in images for label in image.objects]
         splits = [image.split or "" for image in images]
         return Manifest(
@@ -144,12 +144,7 @@ class _Build:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             voc_root=str(voc.find_root(self._settings.voc_root).resolve()),
             split=self._settings.split,
-            backbone=BackboneNote(
-                name=backbone.name,
-                weights=backbone.weights,
-                weights_sha256=backbone.weights_sha256,
-                side=backbone.preprocessing.side,
-            ),
+            backbone=embedder.note,
             embedding_key=embedder.key,
             fingerprint=fingerprint(embedder.key, reduction),
             reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,

@@ -10,7 +10,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,8 @@ _UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
 Arrays = dict[str, NDArray[Any]]
 Record = dict[str, Any]
 """What JSON can hold; every key is a text."""
+
+Made = TypeVar("Made")
 
 Stamp = tuple[int, int, int]
 """Tells one content of a file from the next: time of change in ns, bytes, and number of the file."""
@@ -101,6 +103,30 @@ def load_former_record(collection: Collection, name: str) -> Record | None:
         except (CollectionError, FileNotFoundError):
             continue
     return None
+
+
+def load_made(collection: Collection, name: str, make: Callable[[Record], Made], *, command: str) -> Made | None:
+    """What is made of a record; None where none was stored for this very generation.
+
+    Args:
+        collection: an open generation.
+        name: of the record.
+        make: from its content.
+        command: that writes the record anew.
+
+    Raises:
+        CollectionError: it is damaged, or of another version of this software.
+    """
+    content = load_record(collection, name)
+    if content is None:
+        return None
+    try:
+        return make(content)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CollectionError(
+            f"expected a record of {name} as this version writes it, found another; evaluate anew: "
+            f"{command} --collection {collection.path}"
+        ) from error
 
 
 def stamp(collection: Collection, name: str) -> Stamp | None:

@@ -10,7 +10,7 @@ from indexer.backbones import Backbone
 from indexer.errors import CollectionError
 from indexer.fingerprint import embedding_key
 from indexer.images import Picture
-from indexer.manifest import Manifest
+from indexer.manifest import BackboneNote, Manifest
 from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, to_half, unit_rows
 
 
@@ -37,6 +37,17 @@ class Embedder:
                 f"{embedder.backbone.weights_sha256[:12]}; give the former with --weights, or build --from-scratch"
             )
         return embedder
+
+    @property
+    def note(self) -> BackboneNote:
+        """What a manifest says of its backbone, for `for_collection` to find it again."""
+        backbone = self.backbone
+        return BackboneNote(
+            name=backbone.name,
+            weights=backbone.weights,
+            weights_sha256=backbone.weights_sha256,
+            side=self.side,
+        )
 
     @property
     def side(self) -> int:

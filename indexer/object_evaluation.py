@@ -1,5 +1,6 @@
 """Retrieval quality of the index of objects: how many of the objects that an object finds are of its class."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +9,6 @@ from indexer.collection import Collection
 from indexer.errors import DatasetError
 from indexer.evaluate import RelevanceReport, judge_rankings
 from indexer.records import IndexedImage
-from indexer.reduction import Floats
 
 _MOST_QUERIES = 2_000  # spread evenly over a split; a ranking holds all objects of the gallery
 
@@ -24,19 +24,19 @@ def evaluate_objects(collection: Collection, queries: str, gallery: str) -> Rele
     if collection.objects is None:
         return None
     vectors = collection.objects.vectors()
-    asked, asked_rows = _of_split(collection, vectors, queries, _MOST_QUERIES)
-    ranked, ranked_rows = _of_split(collection, vectors, gallery, None)
-    return judge_rankings(asked, asked_rows, ranked, ranked_rows).main_class
+    objects = [replace(image, objects=(label,)) for image in collection.all_images() for label in image.objects]
+    asked, ranked = _rows_of(objects, queries), _rows_of(objects, gallery)
+    if len(asked) > _MOST_QUERIES:
+        asked = [asked[place] for place in np.linspace(0, len(asked) - 1, _MOST_QUERIES).astype(int)]
+    found = judge_rankings(
+        [objects[row] for row in asked], vectors[asked], [objects[row] for row in ranked], vectors[ranked]
+    )
+    return found.main_class
 
 
-def _of_split(
-    collection: Collection, vectors: Floats, split: str, most: int | None
-) -> tuple[list[IndexedImage], Floats]:
-    """Each object of a split as an image that has no other, and its vector; at most so many of them."""
-    pairs = [(image, label) for image in collection.all_images() for label in image.objects]
-    rows = [row for row, (image, _) in enumerate(pairs) if image.split == split]
+def _rows_of(objects: Sequence[IndexedImage], split: str) -> list[int]:
+    """Which of the objects, each as an image that has no other, are in a split."""
+    rows = [row for row, image in enumerate(objects) if image.split == split]
     if not rows:
         raise DatasetError(f"expected annotated objects in split {split!r}, found none")
-    if most is not None and len(rows) > most:
-        rows = [rows[place] for place in np.linspace(0, len(rows) - 1, most).astype(int)]
-    return [replace(pairs[row][0], objects=(pairs[row][1],)) for row in rows], vectors[rows]
+    return rows

@@ -7,7 +7,6 @@ from typing import Any
 
 from indexer import derived
 from indexer.collection import Collection
-from indexer.errors import CollectionError
 from indexer.evaluate import RelevanceReport, RetrievalReport, Scores, evaluate
 from indexer.object_evaluation import evaluate_objects
 from indexer.semantic_index import SemanticIndex
@@ -69,18 +68,13 @@ def load(collection: Collection) -> RetrievalRecord | None:
     Raises:
         CollectionError: it is damaged, or of another version of this software.
     """
-    content = derived.load_record(collection, NAME)
-    if content is None:
-        return None
-    try:
-        modes = {mode: _report(report) for mode, report in content["modes"].items()}
-        objects = _relevance(content["objects"]) if content["objects"] else None
-        return RetrievalRecord(**{**content, "modes": modes, "objects": objects})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CollectionError(
-            "expected a record of retrieval as this version writes it, found another; evaluate anew: "
-            f"python -m indexer evaluate --collection {collection.path}"
-        ) from error
+    return derived.load_made(collection, NAME, _make, command="python -m indexer evaluate")
+
+
+def _make(content: derived.Record) -> RetrievalRecord:
+    modes = {mode: _report(report) for mode, report in content["modes"].items()}
+    objects = _relevance(content["objects"]) if content["objects"] else None
+    return RetrievalRecord(**{**content, "modes": modes, "objects": objects})
 
 
 def _report(content: Mapping[str, Any]) -> RetrievalReport:

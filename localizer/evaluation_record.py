@@ -9,7 +9,6 @@ import numpy as np
 
 from indexer import derived
 from indexer.collection import Collection
-from indexer.errors import CollectionError
 from localizer import scoring
 from localizer.boxes import pixel_box
 from localizer.evaluate import DetectorEvaluation, Evaluation, MainObjectEvaluation
@@ -95,17 +94,7 @@ def load(collection: Collection) -> EvaluationRecord | None:
     Raises:
         CollectionError: it is damaged, or of another version of this software.
     """
-    content = derived.load_record(collection, NAME)
-    if content is None:
-        return None
-    try:
-        verdicts = tuple(Verdict(**{**one, "box": tuple(one["box"])}) for one in content["verdicts"])
-        return EvaluationRecord(**{**content, "verdicts": verdicts})
-    except (KeyError, TypeError) as error:
-        raise CollectionError(
-            "expected a record of an evaluation as this version writes it, found another; evaluate anew: "
-            f"python -m localizer evaluate --collection {collection.path}"
-        ) from error
+    return derived.load_made(collection, NAME, _make, command="python -m localizer evaluate")
 
 
 def load_verdicts(collection: Collection) -> dict[int, bool] | None:
@@ -116,6 +105,11 @@ def load_verdicts(collection: Collection) -> dict[int, bool] | None:
     """
     record = load(collection)
     return {one.image_id: one.right for one in record.verdicts} or None if record else None
+
+
+def _make(content: derived.Record) -> EvaluationRecord:
+    verdicts = tuple(Verdict(**{**one, "box": tuple(one["box"])}) for one in content["verdicts"])
+    return EvaluationRecord(**{**content, "verdicts": verdicts})
 
 
 def _curves(detector: DetectorEvaluation) -> dict[str, list[float]]:

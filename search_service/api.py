@@ -24,7 +24,7 @@ from search_service.errors import RequestError
 from search_service.examples import samples
 from search_service.map_data import PictureMap
 from search_service.packed import Packed
-from search_service.query_reader import flat_fields, load, read_body, read_json
+from search_service.query_reader import load_flat, read_body, read_json
 from search_service.records import Answer, IndexedPicture, Query
 from search_service.request_schemas import (
     BatchSchema,
@@ -125,7 +125,7 @@ def localize() -> Response:
 @api.doc(**samples("images"))
 def images() -> Any:  # noqa: ANN401 - a record, which the schema writes
     """The images that fulfil filters, by image id."""
-    return engine().list_images(*load(ListSchema(), flat_fields(request.args, ListSchema())))
+    return engine().list_images(*load_flat(ListSchema(), request.args))
 
 
 @api.get("/api/v1/images/<int:image_id>")
@@ -142,7 +142,7 @@ def image(image_id: int) -> Any:  # noqa: ANN401 - a record, which the schema wr
 @api.doc(**samples("similar"))
 def similar(image_id: int) -> Answer:
     """The images that look most like an indexed one."""
-    wishes = load(FlatWishesSchema(), flat_fields(request.args, FlatWishesSchema()))
+    wishes = load_flat(FlatWishesSchema(), request.args)
     return engine().answer(Query((IndexedPicture(image_id),)), wishes)
 
 

@@ -13,7 +13,7 @@ from search_service.engine import SearchEngine
 from search_service.errors import RequestError
 from search_service.map_data import PictureMap
 from search_service.map_page import maps
-from search_service.page_state import EMPTY, PAGE_KS, refer
+from search_service.page_state import EMPTY, PAGE_KS
 from search_service.pages import of_parts, pages
 from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
@@ -135,8 +135,7 @@ def _page_context(engine: SearchEngine | EmptyCollectionError) -> dict[str, obje
         "poses": engine.collection.poses,
         "whole": IndexedPicture,
         "region": lambda image_id, corners: IndexedPicture(image_id, Box(*corners)),
-        "rooms": [(endpoint, name) for endpoint, name in _ROOMS if endpoint in current_app.view_functions],
+        "rooms": _ROOMS,
         "has_map": current_app.extensions["lookalike_map"].there,
-        "refer": refer,
         "of_parts": of_parts,
     }

@@ -9,14 +9,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from marshmallow import ValidationError, post_load, validate
+from marshmallow import EXCLUDE, ValidationError, post_load, validate
 from marshmallow import fields as kinds
 from werkzeug.datastructures import MultiDict
 
 from indexer.filters import Filters
 from indexer.records import Box
 from search_service.fields import Corners, Word
-from search_service.query_reader import flat_fields, load
+from search_service.query_reader import load_flat
 from search_service.records import EmbeddedPicture, IndexedPicture, Query, QueryPicture, Wishes
 from search_service.request_schemas import FlatWishesSchema, to_wishes
 
@@ -47,6 +47,11 @@ class PageSchema(FlatWishesSchema):
     `class_match` says whether any or all of the classes are meant; `region_of` with `box`, that a part is searched
     with.
     """
+
+    class Meta:
+        """For marshmallow."""
+
+        unknown = EXCLUDE
 
     positive = kinds.List(Reference())
     negative = kinds.List(Reference())
@@ -83,10 +88,7 @@ class PageState:
         Raises:
             RequestError: a field is not what it is expected to be.
         """
-        schema = PageSchema()
-        known = {field.data_key or name for name, field in schema.fields.items()}
-        given = {name: value for name, value in flat_fields(sent, schema).items() if name in known}
-        state: PageState = load(schema, given)
+        state: PageState = load_flat(PageSchema(), sent)
         return state
 
     @property

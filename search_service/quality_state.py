@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 from marshmallow import EXCLUDE, Schema, post_load, validate
 from werkzeug.datastructures import MultiDict
 
-from search_service.errors import RequestError
 from search_service.fields import Whole, Word
-from search_service.query_reader import flat_fields, load
+from search_service.query_reader import load_flat
+from search_service.wish_checks import check_known
 
 CLASS, BOX = "class", "box"
 """What may be wrong of an answer."""
 _FURTHEST = 1_000_000_000  # place in a list
-_NAMED_AT_MOST = 30  # known values told of in an error
 
 
 class QualitySchema(Schema):
@@ -63,12 +62,9 @@ class QualityState:
         Raises:
             RequestError: a class that is not among `classes`, or what is no such value at all.
         """
-        state: QualityState = load(QualitySchema(), flat_fields(sent, QualitySchema()))
-        for name in (state.true, state.predicted, state.class_name):
-            if name is not None and name not in classes:
-                there = ", ".join(sorted(classes)[:_NAMED_AT_MOST]) or "there is none"
-                message = f"expected a class of this collection ({there}), found {name!r:.50}"
-                raise RequestError(400, "unknown_class", message)
+        state: QualityState = load_flat(QualitySchema(), sent)
+        asked = [name for name in (state.true, state.predicted, state.class_name) if name is not None]
+        check_known("class", sorted(classes), asked)
         return state
 
     @property

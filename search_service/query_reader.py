@@ -11,7 +11,7 @@ from werkzeug.datastructures import FileStorage, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from search_service.errors import RequestError
-from search_service.fields import Upload
+from search_service.fields import Corners, Upload
 
 _FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
@@ -25,7 +25,7 @@ def read_body(request: Request, in_json: Schema, in_form: Schema) -> Any:  # noq
     if request.is_json:
         return read_json(request, in_json)
     if request.mimetype in _FORMS:
-        return load(in_form, {**flat_fields(request.form, in_form), **_files(request.files, in_form)})
+        return load(in_form, {**_flat_fields(request.form, in_form), **_files(request.files, in_form)})
     found = request.mimetype or "none"
     raise RequestError(
         415, "unsupported_media_type", f"expected multipart/form-data or application/json, found {found}"
@@ -67,20 +67,29 @@ def load(schema: Schema, data: Mapping[str, Any]) -> Any:  # noqa: ANN401 - what
         raise _refusal(schema, messages, data) from error
 
 
-def flat_fields(sent: MultiDict[str, str], schema: Schema) -> dict[str, Any]:
+def load_flat(schema: Schema, sent: MultiDict[str, str]) -> Any:  # noqa: ANN401 - what the schema makes
+    """Load the fields of an address, or of a form without its files.
+
+    Raises:
+        RequestError: as `load`.
+    """
+    return load(schema, _flat_fields(sent, schema))
+
+
+def _flat_fields(sent: MultiDict[str, str], schema: Schema) -> dict[str, Any]:
     """The fields of an address or a form: lists where the schema has lists, and without those left empty."""
     kinds = {field.data_key or name: field for name, field in schema.fields.items()}
     given = {name: [value for value in values if value] for name, values in sent.lists()}
     return {
-        name: values if isinstance(kinds.get(name), fields.List) and not _single(kinds[name]) else values[0]
+        name: values if _is_said_again(kinds.get(name)) else values[0]
         for name, values in given.items()
         if values and not _is_upload(kinds.get(name))
     }
 
 
-def _single(field: fields.Field[Any]) -> bool:
-    """Whether it is a list that comes as one text."""
-    return isinstance(field, fields.List) and isinstance(field.inner, fields.Float)
+def _is_said_again(field: fields.Field[Any] | None) -> bool:
+    """Whether it is a list whose values come one by one; a box comes as one text."""
+    return isinstance(field, fields.List) and not isinstance(field, Corners)
 
 
 def _is_upload(field: fields.Field[Any] | None) -> bool:

@@ -1,6 +1,6 @@
 """Whether a query and its wishes can be answered; what cannot is refused in one line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from indexer.filters import Filters
 from indexer.manifest import Manifest
@@ -59,6 +59,18 @@ def check_page(offset: int, k: int) -> None:
         )
 
 
+def check_known(field: str, known: Sequence[str], asked: Iterable[str]) -> None:
+    """Hold names to those that are known, which are told of in their order.
+
+    Raises:
+        RequestError: one is not among them.
+    """
+    for unknown in sorted(set(asked) - set(known)):
+        there = ", ".join(known[:_NAMED_AT_MOST]) + (", ..." if len(known) > _NAMED_AT_MOST else "")
+        message = f"expected a {field} of this collection ({there or 'it has none'}), found {unknown!r:.50}"
+        raise RequestError(400, f"unknown_{field}", message)
+
+
 def check_filters(filters: Filters, manifest: Manifest, poses: Sequence[str]) -> None:
     """Hold classes, splits and poses to those of the collection: a misspelt one would silently find nothing.
 
@@ -66,15 +78,9 @@ def check_filters(filters: Filters, manifest: Manifest, poses: Sequence[str]) ->
         RequestError: one is not there, or a least value is above the greatest.
     """
     classes = (*filters.class_any, *filters.class_all, *filters.class_none)
-    for field, known, asked in (
-        ("class", manifest.classes, classes),
-        ("split", tuple(manifest.splits), filters.split),
-        ("pose", tuple(poses), filters.pose),
-    ):
-        for unknown in sorted(set(asked) - set(known)):
-            there = ", ".join(known[:_NAMED_AT_MOST]) + (", ..." if len(known) > _NAMED_AT_MOST else "")
-            message = f"expected a {field} of this collection ({there or 'it has none'}), found {unknown!r:.50}"
-            raise RequestError(400, f"unknown_{field}", message)
+    check_known("class", manifest.classes, classes)
+    check_known("split", tuple(manifest.splits), filters.split)
+    check_known("pose", poses, filters.pose)
     for what in ("objects", "share"):
         least, most = getattr(filters, f"min_{what}"), getattr(filters, f"max_{what}")
         if least is not None and most is not None and least > most:

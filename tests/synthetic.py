@@ -10,7 +10,7 @@ from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter
-from indexer.manifest import BackboneNote, Manifest, ReductionNote
+from indexer.manifest import Manifest, ReductionNote
 from indexer.records import Box, IndexedImage, ObjectLabel
 from indexer.reduction import VECTOR_DIM, Floats, Projection, Reduction, unit_rows
 from indexer.vector_index import VectorIndex
@@ -65,19 +65,14 @@ def _publish(path: Path, root: Path, records: list[IndexedImage], vectors: Float
     writer = GenerationWriter(path, path / "building")
     writer.write_vectors(vectors, reduction)
     writer.write_records(records, [])
-    backbone, splits = embedder.backbone, [record.split or "" for record in records]
+    splits = [record.split or "" for record in records]
     writer.publish(
         Manifest(
             generation=1,
             created="2000-01-01T00:00:00+00:00",
             voc_root=str(root.resolve()),
             split="all",
-            backbone=BackboneNote(
-                name=backbone.name,
-                weights=backbone.weights,
-                weights_sha256=backbone.weights_sha256,
-                side=backbone.preprocessing.side,
-            ),
+            backbone=embedder.note,
             embedding_key=embedder.key,
             fingerprint=fingerprint(embedder.key, reduction),
             reduction=ReductionNote(pictures=len(records)),

@@ -1,7 +1,6 @@
 """Searching over JSON by parts, by several pictures, under filters, page by page, and many at once."""
 
 import base64
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +13,7 @@ from flask.testing import FlaskClient
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
-from indexer.embedder import Embedder
 from indexer.records import NEAR_DUPLICATE, IndexedImage
-from indexer.reduction import Embedding
 from search_service.engine import SearchEngine
 from search_service.settings import Settings
 from tests.conftest import client_of
@@ -70,17 +67,6 @@ def test_a_part_of_a_picture_is_searched_with_alike_by_every_way_in(client: Flas
     assert ids(by_id) != ids(search(client, image_id=5))
 
 
-def test_a_box_that_reaches_over_the_edge_is_cut_and_one_outside_is_refused(client: FlaskClient) -> None:
-    record = client.get("/api/v1/images/5").get_json()
-
-    cut = search(client, image_id=5, box=[-50, -50, 100, 5_000])["query"]["positives"][0]["box"]
-    outside = client.post("/api/v1/search", json={"image_id": 5, "box": [9_000, 0, 9_100, 100]})
-
-    assert cut == [0, 0, 100, record["height"]]
-    assert outside.status_code == 400
-    assert error_of(outside)["code"] == "invalid_box"
-
-
 def test_what_is_in_a_part_is_told_in_pixels_of_the_whole(trained_client: FlaskClient) -> None:
     box = [100, 60, 300, 260]
 
@@ -101,16 +87,6 @@ def test_what_an_answer_gave_for_a_picture_stands_for_it(trained_client: FlaskCl
         assert scores[0] == pytest.approx(scores[1], abs=2e-3)
         assert ids(first)[0] == ids(again)[0] == 5
         assert again["localization"] is None
-
-
-def test_an_embedding_of_another_collection_is_refused(client: FlaskClient, trained_client: FlaskClient) -> None:
-    foreign = search(trained_client, image_id=5)["query"]["positives"][0]["embedding"]
-
-    for embedding in (foreign, "", "AAAA", "ä", "@@", foreign[:-8]):
-        response = client.post("/api/v1/search", json={"embedding": embedding})
-
-        assert response.status_code == 400
-        assert error_of(response)["code"] == "invalid_embedding"
 
 
 def test_several_pictures_search_by_the_mean_of_the_positives_less_that_of_the_negatives(
@@ -139,121 +115,6 @@ def test_files_of_a_form_are_positives_and_negatives(client: FlaskClient, devkit
 
     assert (len(body["query"]["positives"]), len(body["query"]["negatives"])) == (2, 1)
     assert {1, 2} & set(ids(body)[:2])
-
-
-@pytest.mark.parametrize(
-    ("body", "code"),
-    [
-        ({"positives": [{"image_id": 1}], "negatives": [{"image_id": 1}]}, "no_direction"),
-        ({"positives": []}, "no_image"),
-        ({"negatives": [{"image_id": 1}]}, "no_image"),
-        ({"positives": [{"image_id": 1}], "image_id": 2}, "no_image"),
-        ({"positives": [{}]}, "no_image"),
-        ({"positives": [{"image_id": 1}] * 11}, "too_many_images"),
-        ({"positives": [{"image_id": "one"}]}, "invalid_image_id"),
-        ({"positives": 3}, "invalid_positives"),
-        ({"embedding": "AA", "box": [0, 0, 9, 9]}, "invalid_box"),
-        ({"image_id": 1, "box": [0, 0, 9]}, "invalid_box"),
-        ({"image_id": 1, "box": [9, 0, 0, 9]}, "invalid_box"),
-        ({"image_id": 1, "box": "left"}, "invalid_box"),
-        ({"image_id": 1, "box": [0, 0, 1e999, 9]}, "invalid_box"),
-        ({"image_id": 1, "filters": 3}, "invalid_filters"),
-        ({"image_id": 1, "filters": {"pose": ["Upside down"]}}, "unknown_pose"),
-        ({"image_id": 1, "filters": {"min_share": 0.5, "max_share": 0.1}}, "invalid_min_share"),
-        ({"image_id": 1, "filters": {"min_objects": 3, "max_objects": 1}}, "invalid_min_objects"),
-        ({"image_id": 1, "offset": 10**20}, "invalid_offset"),
-        ({"positives": [1]}, "invalid_positives"),
-        ({"positives": [None]}, "invalid_positives"),
-        ({"positives": {}}, "invalid_positives"),
-        ({"embedding": 5}, "invalid_embedding"),
-        ({"image_id": 1, "filters": {"class": "dog"}}, "invalid_class"),
-        ({"image_id": 1, "filters": {"class": ["unicorn"]}}, "unknown_class"),
-        ({"image_id": 1, "filters": {"class_none": ["unicorn"]}}, "unknown_class"),
-        ({"image_id": 1, "filters": {"split": ["test"]}}, "unknown_split"),
-        ({"image_id": 1, "filters": {"colour": "red"}}, "unknown_field"),
-        ({"image_id": 1, "filters": {"truncated": "perhaps"}}, "invalid_truncated"),
-        ({"image_id": 1, "filters": {"min_share": 2}}, "invalid_min_share"),
-        ({"image_id": 1, "filters": {"min_score": -1.5}}, "invalid_min_score"),
-        ({"image_id": 1, "filters": {"min_objects": -1}}, "invalid_min_objects"),
-        ({"image_id": 1, "filters": {"min_objects": 10**30}}, "invalid_min_objects"),
-        ({"image_id": 1, "offset": -1}, "invalid_offset"),
-        ({"image_id": 1, "offset": 991}, "invalid_offset"),
-        ({"image_id": 1, "target": "sounds"}, "invalid_target"),
-        ({"image_id": 1, "fold_duplicates": "x"}, "invalid_fold_duplicates"),
-    ],
-)
-def test_a_search_that_makes_no_sense_is_refused_in_one_line(client: FlaskClient, body: Json, code: str) -> None:
-    response = client.post("/api/v1/search", json=body)
-
-    assert response.status_code == 400
-    assert error_of(response)["code"] == code
-    assert error_of(response)["message"].startswith("expected ")
-    assert "\n" not in error_of(response)["message"]
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        ({"image_id": 1, "filters": []}, "expected filters to be an object, found []"),
-        ({"positives": {}}, "expected positives to be a list of pictures, found {}"),
-        ({"positives": [1]}, "expected positives.0 to be an object, found 1"),
-        ({"embedding": 5}, "expected embedding to be a text that an answer gave, found 5"),
-        (
-            {"image_base64": 5},
-            "expected image_base64 to be the bytes of a file in base64, and nothing else, found 5",
-        ),
-        (
-            {"positives": [{"image_id": 1, "zz": 2}]},
-            "expected fields of ['box', 'embedding', 'image_base64', 'image_id'], found 'positives.0.zz'",
-        ),
-    ],
-)
-def test_a_refusal_is_in_our_own_words(client: FlaskClient, body: Json, message: str) -> None:
-    assert error_of(client.post("/api/v1/search", json=body))["message"] == message
-
-
-def test_null_stands_for_what_is_not_said(client: FlaskClient) -> None:
-    said = search(client, image_id=1)
-
-    unsaid = search(client, image_id=1, box=None, filters={"class": None, "min_share": None}, mode=None)
-
-    assert ids(said) == ids(unsaid)
-
-
-@pytest.mark.parametrize("depth", [200, 400, 600, 900, 5_000])
-def test_deep_json_is_refused_or_read_at_any_depth(client: FlaskClient, depth: int) -> None:
-    body = '{"image_id": 1, "filters": ' + "[" * depth + "]" * depth + "}"
-
-    response = client.post("/api/v1/search", data=body, content_type="application/json")
-
-    assert response.status_code == 400
-
-
-def test_a_box_in_a_form_is_of_one_picture(client: FlaskClient, devkit: Path) -> None:
-    files = [(io.BytesIO(indexed_file(devkit, number)), f"{number}.jpg") for number in (1, 2)]
-
-    response = client.post("/api/v1/search", data={"image": files, "box": "10,10,90,90"})
-
-    assert error_of(response)["code"] == "invalid_box"
-
-
-@pytest.mark.parametrize(("field", "code"), [("image", "too_many_images"), ("negative", "unknown_field")])
-def test_localize_takes_one_picture_and_drops_none(
-    trained_client: FlaskClient, devkit: Path, field: str, code: str
-) -> None:
-    first, second = ((io.BytesIO(indexed_file(devkit, number)), "a.jpg") for number in (1, 2))
-    data = {"image": [first, second]} if field == "image" else {"image": first, field: second}
-
-    response = trained_client.post("/api/v1/localize", data=data)
-
-    assert response.status_code == 400
-    assert error_of(response)["code"] == code
-
-
-def test_a_refusal_names_the_field_what_is_expected_and_what_was_found(client: FlaskClient) -> None:
-    response = client.post("/api/v1/search", json={"image_id": 1, "filters": {"min_share": 2}})
-
-    assert error_of(response)["message"] == "expected filters.min_share to be from 0 to 1, found 2"
 
 
 def satisfies(image: IndexedImage, class_name: str) -> bool:
@@ -359,61 +220,6 @@ def test_objects_are_not_searched_semantically(objects_client: FlaskClient) -> N
     assert error_of(response)["code"] == "invalid_mode"
 
 
-def test_a_batch_answers_each_query_as_if_it_came_alone(
-    client: FlaskClient, devkit: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    queries: list[Json] = [
-        {"image_id": 4, "k": 3},
-        {"image_base64": base64_of(devkit, 9), "k": 5, "filters": {"split": ["val"]}},
-        {"image_base64": base64_of(devkit, 9), "box": [10, 20, 200, 220]},
-        {"positives": [{"image_base64": base64_of(devkit, 2)}, {"image_id": 8}]},
-    ]
-    alone = [ids(search(client, **query)) for query in queries]
-    batches: list[int] = []
-    embed = Embedder.embed
-
-    def count(self: Embedder, pixels: list[Any], *rest: Any, **more: Any) -> Embedding:  # noqa: ANN401
-        batches.append(len(pixels))
-        return embed(self, pixels, *rest, **more)
-
-    monkeypatch.setattr(Embedder, "embed", count)
-
-    body = client.post("/api/v1/search/batch", json={"queries": queries}).get_json()
-
-    assert [ids(item["answer"]) for item in body["answers"]] == alone
-    assert [item["error"] for item in body["answers"]] == [None] * 4
-    assert batches == [3]
-
-
-def test_a_query_of_a_batch_that_cannot_be_answered_spoils_no_other(client: FlaskClient) -> None:
-    queries = [{"image_id": 4}, {"image_id": 999}, {"image_base64": "aGVsbG8="}, {"image_id": 4, "k": 0}]
-
-    body = client.post("/api/v1/search/batch", json={"queries": queries}).get_json()
-
-    assert [item["error"] and item["error"]["code"] for item in body["answers"]] == [
-        None, "unknown_image", "invalid_image", "invalid_k",
-    ]  # fmt: skip
-    assert len(body["answers"][0]["answer"]["results"]) == 10
-
-
-def test_each_query_of_a_batch_is_told_what_it_asked_for(trained_client: FlaskClient) -> None:
-    queries = [{"image_id": 4}, {"image_id": 4, "localize": False}]
-
-    body = trained_client.post("/api/v1/search/batch", json={"queries": queries}).get_json()
-
-    told = [item["answer"]["localization"] for item in body["answers"]]
-    assert told[0] is not None
-    assert told[1] is None
-
-
-@pytest.mark.parametrize("queries", [[], [{"image_id": 0}] * 65, 3, None])
-def test_a_batch_has_1_to_64_queries(client: FlaskClient, queries: object) -> None:
-    response = client.post("/api/v1/search/batch", json={"queries": queries})
-
-    assert response.status_code == 400
-    assert error_of(response)["code"] == "invalid_queries"
-
-
 def test_the_collection_is_listed_page_by_page_under_the_same_filters(
     client: FlaskClient, collection: Collection
 ) -> None:
@@ -426,11 +232,6 @@ def test_the_collection_is_listed_page_by_page_under_the_same_filters(
     assert (whole["total"], whole["offset"]) == (40, 0)
     assert [image["image_id"] for image in dogs["images"]] == fitting[1:2]
     assert (dogs["total"], dogs["offset"]) == (len(fitting), 1)
-
-
-@pytest.mark.parametrize("asked", ["classs=dog", "class=unicorn", "k=0", "k=101", "offset=-1", "min_share=x"])
-def test_a_listing_that_makes_no_sense_is_refused(client: FlaskClient, asked: str) -> None:
-    assert client.get(f"/api/v1/images?{asked}").status_code == 400
 
 
 def test_a_card_is_cut_on_the_side_where_the_object_is_not(objects_client: FlaskClient) -> None:
