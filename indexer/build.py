@@ -76,7 +76,9 @@ class _Build:
         assembly = Assembly(plan, run.failures, staging, carried)
         skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
         self._refuse_unusable(assembly, skipped)
-        manifest = self._describe(embedder, reduction, assembly, skipped)
+        by = {str(embedder.inference)} if plan.wanted else set()
+        by.update(carried.manifest.embedded_with if carried else ())
+        manifest = self._describe(embedder, tuple(sorted(by)), reduction, assembly, skipped)
         if self._is_new(manifest, assembly, skipped):
             objects = ObjectEmbedding(assembly.images, embedder, carried) if manifest.object_index else None
             vectors = objects.vectors(self._settings, reduction, manifest.vector_dim) if objects else None
@@ -92,7 +94,7 @@ class _Build:
             logger.warning("Taking %s", why)
         else:
             backbone = backbones.load(settings.backbone, settings.weights, settings.side)
-        return Embedder(backbone)
+        return Embedder(backbone, settings.inference, bulk=True)
 
     def _can_carry_over(self, embedder: Embedder) -> bool:
         """Whether the published vectors and maps compare with those to be made; warns where they do not."""
@@ -111,7 +113,7 @@ class _Build:
     def _kind(self, embedder: Embedder, carried: Collection | None) -> str:
         """What staged batches must agree in to be taken up."""
         reduction = carried.reduction.digest() if carried else f"new: {self._settings.reduce}"
-        return f"{embedder.key} {reduction} {self._settings.keep_maps}"
+        return f"{embedder.key} {reduction} {self._settings.keep_maps} {embedder.inference}"
 
     def _start_run(self, embedder: Embedder, staging: Staging, plan: Plan, root: Path) -> EmbeddingRun:
         files = {sha: PictureFile(voc.picture_path(root, name), sha) for sha, name in plan.wanted.items()}
@@ -133,7 +135,12 @@ class _Build:
             raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
 
     def _describe(
-        self, embedder: Embedder, reduction: Reduction, assembly: Assembly, skipped: Sequence[SkippedImage]
+        self,
+        embedder: Embedder,
+        embedded_with: tuple[str, ...],
+        reduction: Reduction,
+        assembly: Assembly,
+        skipped: Sequence[SkippedImage],
     ) -> Manifest:
         """The manifest of what is to be, for the generation to come; its files are not written yet."""
         images = assembly.images
@@ -147,6 +154,7 @@ class _Build:
             backbone=embedder.note,
             embedding_key=embedder.key,
             fingerprint=fingerprint(embedder.key, reduction),
+            embedded_with=embedded_with,
             reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,
             vector_dim=assembly.vector_dim(),
             map_shapes=assembly.map_shapes() if self._settings.keep_maps else {},
@@ -185,7 +193,8 @@ class _Build:
         writer.write_vectors(assembly.vectors(), reduction)
         if object_vectors is not None:
             writer.write_objects(object_vectors)
-        assembly.fill_maps(writer.create_maps(manifest.images, manifest.map_shapes))
+        with writer.create_maps(manifest.images, manifest.map_shapes) as files:
+            assembly.fill_maps(files)
         writer.write_records(assembly.images, skipped)
         writer.publish(replace(manifest, files=writer.describe_files()))
 

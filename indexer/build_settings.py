@@ -1,11 +1,12 @@
 """What a build is asked for, and what it says it did."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from indexer import voc
 from indexer.errors import DatasetError
+from indexer.inference import Inference
 from indexer.manifest import Manifest
 from indexer.records import SkippedImage
 
@@ -27,6 +28,7 @@ class BuildSettings:
         reduce: whether vectors and maps go through a reduction.
         keep_maps: whether maps are stored.
         index_objects: whether the crops of annotated objects make a second index.
+        inference: how the backbone is run.
         strict: whether a picture that cannot be indexed is an error.
         quiet: whether no progress is shown, even on a terminal.
     """
@@ -40,6 +42,7 @@ class BuildSettings:
     reduce: bool
     keep_maps: bool
     index_objects: bool
+    inference: Inference
     strict: bool
     quiet: bool
 
@@ -61,6 +64,7 @@ class BuildRequest:
     reduce: bool | None = None
     keep_maps: bool | None = None
     index_objects: bool | None = None
+    inference: Inference = field(default_factory=Inference)
     strict: bool = False
     quiet: bool = False
     from_scratch: bool = False
@@ -74,7 +78,7 @@ class BuildRequest:
         earlier = _settings_of(published) if published else _default_settings()
         if self.backbone not in (None, earlier["backbone"]):
             earlier |= {"weights": None, "side": None}
-        asked = {field.name: getattr(self, field.name) for field in fields(BuildSettings)}
+        asked = {one.name: getattr(self, one.name) for one in fields(BuildSettings)}
         given = {name: value for name, value in asked.items() if value is not None}
         if "voc_root" not in earlier | given:
             raise DatasetError(

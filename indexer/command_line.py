@@ -2,13 +2,15 @@
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
 from indexer.errors import CollectionBusyError, LookalikeError
+from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 
 EXIT_ERROR, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130  # 75 is EX_TEMPFAIL of sysexits.h: try again later
 
@@ -19,6 +21,21 @@ collection_option = click.option(
     "--collection", type=FOLDER, required=True, metavar="DIR", help="Folder of the collection."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def inference_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for how the backbone is run; the command gets them as one `inference`."""
+
+    @wraps(command)
+    def with_inference(*, device: str, runtime: str, precision: str, **rest: Any) -> None:  # noqa: ANN401 - click's
+        command(inference=Inference(device=device, runtime=runtime, precision=precision), **rest)
+
+    asked = {"device": (DEVICES, "Where the backbone runs."), "runtime": (RUNTIMES, "What runs it.")}
+    asked["precision"] = (PRECISIONS, "Of its arithmetic; auto is bf16 where the processor has it.")
+    for name, (choices, told) in reversed(asked.items()):
+        option = click.option(f"--{name}", type=click.Choice(choices), default=AUTO, show_default=True, help=told)
+        with_inference = option(with_inference)
+    return with_inference
 
 
 class Commands(click.Group):

@@ -1,6 +1,7 @@
 """Pictures -> vectors and maps, the one way for indexing, training and queries."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,19 +11,36 @@ from indexer.backbones import Backbone
 from indexer.errors import CollectionError
 from indexer.fingerprint import embedding_key
 from indexer.images import Picture
+from indexer.inference import Inference
 from indexer.manifest import BackboneNote, Manifest
 from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, to_half, unit_rows
+from indexer.runtimes import Runtime, open_runtime, settle
 
 
 class Embedder:
-    """The only caller of a backbone."""
+    """The only caller of a backbone.
 
-    def __init__(self, backbone: Backbone) -> None:
+    Args:
+        backbone: what to embed with.
+        inference: how to run it.
+        bulk: see `open_runtime`.
+    """
+
+    def __init__(self, backbone: Backbone, inference: Inference | None = None, *, bulk: bool = False) -> None:
         self.backbone = backbone
         self.key = embedding_key(backbone.weights_sha256, backbone.preprocessing)
+        self._wanted = inference or Inference()
+        self._bulk = bulk
 
     @classmethod
-    def for_collection(cls, manifest: Manifest, weights: str | None = None) -> "Embedder":
+    def for_collection(
+        cls,
+        manifest: Manifest,
+        weights: str | None = None,
+        inference: Inference | None = None,
+        *,
+        bulk: bool = False,
+    ) -> "Embedder":
         """The embedder that a collection's vectors came from; `weights` says where its weights lie by now.
 
         Raises:
@@ -30,7 +48,7 @@ class Embedder:
             CollectionError: they are not those that the collection was embedded with.
         """
         note = manifest.backbone
-        embedder = cls(backbones.load(note.name, weights or note.weights, note.side))
+        embedder = cls(backbones.load(note.name, weights or note.weights, note.side), inference, bulk=bulk)
         if embedder.key != manifest.embedding_key:
             raise CollectionError(
                 f"expected the weights {note.weights_sha256[:12]} of {note.name} ({note.weights}), found "
@@ -54,6 +72,25 @@ class Embedder:
         """Pixels along a side that it looks at; pictures may be decoded at a scale that still covers it."""
         return self.backbone.preprocessing.side
 
+    @cached_property
+    def inference(self) -> Inference:
+        """How the backbone is run on this machine.
+
+        Raises:
+            InferenceError: it cannot be run as it was asked for.
+        """
+        return settle(self._wanted)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The backbone made ready, when it is first asked for.
+
+        Raises:
+            InferenceError: this machine cannot run it as it was asked to.
+            WeightsError: the weights do not fit the network.
+        """
+        return open_runtime(self.backbone, self.inference, bulk=self._bulk)
+
     def pixels(self, picture: Picture) -> NDArray[np.uint8]:
         """The network's input for one picture, (side, side, 3) uint8; may be called from any thread."""
         how = self.backbone.preprocessing
@@ -61,13 +98,15 @@ class Embedder:
 
     def embed_raw(self, pixels: Sequence[NDArray[np.uint8]], *, keep_maps: bool) -> RawEmbedding:
         """Embed what `pixels` gave for N pictures, up to the reduction."""
-        maps = self.backbone.activation_maps(np.stack(pixels))
+        maps = self.runtime.activation_maps(np.stack(pixels))
         kept = {stage: to_half(one) for stage, one in maps.items()} if keep_maps else {}
         return RawEmbedding(pool(maps["deep"]), kept)
 
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
-        return reduction.reduce(self.embed_raw(pixels, keep_maps=keep_maps))
+        maps = self.runtime.activation_maps(np.stack(pixels))
+        vectors = reduction.reduce_vectors(pool(maps["deep"]))
+        return Embedding(vectors, reduction.reduce_maps(maps) if keep_maps else {})
 
 
 def pool(maps: Floats) -> Floats:

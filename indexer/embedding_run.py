@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
-from indexer.pipeline import PictureFile, Prepared, prepare_batches
+from indexer.pipeline import Done, PictureFile, Pipeline, Prepared
 from indexer.reduction import MAX_PICTURES, VECTOR_DIM, Embedding, RawEmbedding, Reduction
 from indexer.staging import StagedBatch, Staging
 
@@ -68,10 +68,7 @@ class EmbeddingRun:
         with self._progress:
             if reduction is None:
                 reduction = self._learn_from(wanted[:MAX_PICTURES])
-            for batch in self._staging.raw_batches():
-                raw = RawEmbedding(batch.rows, batch.maps)
-                self._staging.put(StagedBatch.of(batch.keys, batch.sizes, reduction.reduce(raw)))
-                self._staging.drop_raw(batch)
+            self._staging.reduce_raw(reduction)
             self._embed(wanted, lambda pixels: self._embedder.embed(pixels, reduction, keep_maps=self._keep_maps))
         return reduction
 
@@ -97,17 +94,19 @@ class EmbeddingRun:
         chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
         missing = [[key for key in chunk if key not in done_with] for chunk in chunks]
         missing = [chunk for chunk in missing if chunk]
-        batches = prepare_batches([[self._wanted[key] for key in chunk] for chunk in missing], self._embedder)
-        for chunk, results in zip(missing, batches, strict=True):
-            outcomes = dict(zip(chunk, (item for _, item in results), strict=True))
-            self.failures |= {key: str(item) for key, item in outcomes.items() if isinstance(item, ImageError)}
-            self._stage({key: item for key, item in outcomes.items() if isinstance(item, Prepared)}, embed)
-            self._progress.update(len(results))
+        pipeline = Pipeline(self._embedder, embed)
+        batches = pipeline.run([[self._wanted[key] for key in chunk] for chunk in missing])
+        for chunk, done in zip(missing, batches, strict=True):
+            self._take(chunk, done)
+            self._progress.set_postfix_str(f"limited by {pipeline.limit}", refresh=False)
+            self._progress.update(len(chunk))
 
-    def _stage(self, prepared: Mapping[str, Prepared], embed: Callable[..., RawEmbedding | Embedding]) -> None:
-        if not prepared:
+    def _take(self, keys: Sequence[str], done: Done[RawEmbedding | Embedding]) -> None:
+        outcomes = dict(zip(keys, done.outcomes, strict=True))
+        self.failures |= {key: str(item) for key, item in outcomes.items() if isinstance(item, ImageError)}
+        if done.embedded is None:
             return
-        done = embed([item.pixels for item in prepared.values()])
+        prepared = {key: item for key, item in outcomes.items() if isinstance(item, Prepared)}
         sizes = np.array([(item.width, item.height) for item in prepared.values()], dtype=np.int32)
-        batch = StagedBatch.of(list(prepared), sizes, done)
-        (self._staging.put_raw if isinstance(done, RawEmbedding) else self._staging.put)(batch)
+        batch = StagedBatch.of(list(prepared), sizes, done.embedded)
+        (self._staging.put_raw if isinstance(done.embedded, RawEmbedding) else self._staging.put)(batch)

@@ -23,6 +23,10 @@ class WeightsError(LookalikeError):
     """A backbone's weights cannot be had, or do not fit its network."""
 
 
+class InferenceError(LookalikeError):
+    """This machine cannot run a backbone as it was asked to."""
+
+
 class CollectionError(LookalikeError):
     """A collection is missing, damaged, busy, or does not fit what is asked of it."""
 

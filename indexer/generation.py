@@ -3,17 +3,17 @@
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock, Timeout
 
 from indexer import collection, database
 from indexer.errors import CollectionBusyError
 from indexer.manifest import FILENAME, Manifest, describe_file
+from indexer.maps_file import MapsFile
 from indexer.records import IndexedImage, SkippedImage
-from indexer.reduction import Floats, Reduction, StageMaps
+from indexer.reduction import Floats, Reduction
 from indexer.vector_index import VectorIndex
 
 KEPT = 2  # generations; readers of the last one but the newest finish in peace
@@ -37,14 +37,16 @@ class GenerationWriter:
         """Store the vectors of the objects, (number of objects, d) float32 unit rows."""
         VectorIndex.build(vectors).save(self._folder / collection.OBJECT_INDEX_FILE)
 
-    def create_maps(self, count: int, shapes: Mapping[str, tuple[int, int, int]]) -> StageMaps:
-        """Stage -> an array (count, *shape) float16 on disk, to be filled by the caller."""
-        return {
-            stage: np.lib.format.open_memmap(
-                self._folder / collection.maps_file(stage), mode="w+", dtype=np.float16, shape=(count, *shape)
-            )
-            for stage, shape in shapes.items()
-        }
+    @contextmanager
+    def create_maps(self, count: int, shapes: Mapping[str, tuple[int, int, int]]) -> Iterator[dict[str, MapsFile]]:
+        """Stage -> a file of so many maps of its shape, to be filled by the caller."""
+        with ExitStack() as files:
+            yield {
+                stage: files.enter_context(
+                    MapsFile.create(self._folder / collection.maps_file(stage), count, shape)
+                )
+                for stage, shape in shapes.items()
+            }
 
     def write_records(self, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
         """Store what is known of the pictures."""

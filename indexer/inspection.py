@@ -26,6 +26,7 @@ def describe(path: Path) -> dict[str, Any]:
             "backbone": manifest.backbone.name,
             "weights": manifest.backbone.weights,
             "side": manifest.backbone.side,
+            "embedded_with": list(manifest.embedded_with),
             "vector_dim": manifest.vector_dim,
             "map_shape": manifest.map_shapes.get("deep"),
             "fine_map_shape": manifest.map_shapes.get("fine"),

@@ -8,7 +8,7 @@ from typing import Any
 
 from indexer.errors import CollectionError
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 FILENAME = "manifest.json"
 
 
@@ -40,6 +40,7 @@ class Manifest:
         split: what was asked of the devkit.
         embedding_key: `embedder.embedding_key`.
         fingerprint: `embedder.fingerprint`.
+        embedded_with: what ran the backbone, as `Inference` tells it; several where later builds ran it otherwise.
         reduction: None where vectors are kept as they come.
         vector_dim: length of a vector.
         map_shapes: stage -> (channels, height, width); empty where maps are not kept.
@@ -60,6 +61,7 @@ class Manifest:
     backbone: BackboneNote
     embedding_key: str
     fingerprint: str
+    embedded_with: tuple[str, ...]
     reduction: ReductionNote | None
     vector_dim: int
     map_shapes: dict[str, tuple[int, int, int]]
@@ -113,6 +115,7 @@ class Manifest:
                 "reduction": ReductionNote(**reduction) if reduction else None,
                 "map_shapes": {stage: tuple(shape) for stage, shape in content["map_shapes"].items()},
                 "classes": tuple(content["classes"]),
+                "embedded_with": tuple(content["embedded_with"]),
             }
         )
 

@@ -6,6 +6,7 @@ Both libraries take seconds to import, so `backbones.py` imports this module onl
 or a published weight to find.
 """
 
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ import timm
 import torch
 from torch import nn
 from torchvision import models
+
+from indexer.reduction import STAGES
 
 
 class CutNetwork(nn.Module):
@@ -27,6 +30,29 @@ class CutNetwork(nn.Module):
         """(N, 3, H, W) -> stage -> (N, C, h, w)."""
         fine = self.fine(pixels)
         return {"deep": self.deep(fine), "fine": fine}
+
+
+def traced(network: nn.Module, side: int) -> nn.Module:
+    """A cut network as a record of its operations, for another runtime; its outputs in the order of `STAGES`."""
+    with warnings.catch_warnings():
+        # Deprecated in favour of torch.export, whose graph OpenVINO reads in 8 s in place of 2, with warnings.
+        warnings.filterwarnings("ignore", ".*torch.jit.trace.*")
+        recorded: nn.Module = torch.jit.trace(  # type: ignore[no-untyped-call]
+            _Staged(network), torch.zeros(1, 3, side, side)
+        )
+        return recorded
+
+
+class _Staged(nn.Module):
+    """Gives a tuple where the network gives a dictionary."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        maps = self.network(pixels)
+        return tuple(maps[stage] for stage in STAGES)
 
 
 def resnet50() -> nn.Module:

@@ -1,12 +1,15 @@
-"""Picture files -> batches of network input: read, decoded and squashed by threads, ahead of who takes them."""
+"""Picture files -> embedded batches: decoding, inference and what comes after, all at the same time."""
 
 import hashlib
 import os
+import threading
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +20,12 @@ from indexer.errors import ImageError
 from indexer.manifest import file_sha256
 from indexer.records import Box
 
-_BATCHES_AHEAD = 2
+DECODING, INFERENCE, WRITING = STEPS = ("decoding", "inference", "writing")
+
+_BATCHES_AHEAD = 2  # beside those that are being embedded
+
+Embedded = TypeVar("Embedded")
+"""What a batch is embedded to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +46,84 @@ class Prepared:
     height: int
 
 
-def prepare_batches(
-    batches: Sequence[Sequence[PictureFile]], embedder: Embedder
-) -> Iterator[list[tuple[PictureFile, Prepared | ImageError]]]:
-    """Each batch in turn, with an error in the place of a picture that cannot be decoded."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        ahead: deque[list[tuple[PictureFile, Future[Prepared | ImageError]]]] = deque()
-        for batch in batches:
-            ahead.append([(file, threads.submit(_prepare, file, embedder)) for file in batch])
-            if len(ahead) > _BATCHES_AHEAD:
-                yield [(file, future.result()) for file, future in ahead.popleft()]
-        while ahead:
-            yield [(file, future.result()) for file, future in ahead.popleft()]
+@dataclass(frozen=True, slots=True, eq=False)
+class Done(Generic[Embedded]):
+    """A batch that went through.
+
+    Attributes:
+        files: of the batch.
+        outcomes: for each file, what it was prepared to, or why it could not be.
+        embedded: those that could be, in their order; None where there are none.
+    """
+
+    files: Sequence[PictureFile]
+    outcomes: Sequence[Prepared | ImageError]
+    embedded: Embedded | None
+
+
+class Pipeline(Generic[Embedded]):
+    """Decoding, inference and what the taker of the batches does with them, all at the same time.
+
+    Threads of as many as there are cores decode; as many as the runtime has lanes wait for the pictures of a batch
+    and embed it; the taker writes meanwhile. No more batches are on their way than keep all of them at work, so
+    memory does not grow with the number of pictures.
+
+    Args:
+        embedder: what prepares pictures.
+        embed: the pixels of a batch -> its embedding.
+    """
+
+    def __init__(self, embedder: Embedder, embed: Callable[[Sequence[NDArray[np.uint8]]], Embedded]) -> None:
+        self._embedder = embedder
+        self._embed = embed
+        self._lock = threading.Lock()
+        self._seconds = dict.fromkeys(STEPS, 0.0)
+
+    @property
+    def limit(self) -> str:
+        """The one of `STEPS` that the others wait for most."""
+        return max(STEPS, key=lambda step: self._seconds[step])
+
+    def run(self, batches: Sequence[Sequence[PictureFile]]) -> Iterator[Done[Embedded]]:
+        """Each batch in turn."""
+        if not batches:
+            return
+        lanes = self._embedder.runtime.lanes
+        with ThreadPoolExecutor(os.cpu_count()) as decoders, ThreadPoolExecutor(lanes) as embedders:
+            ahead: deque[Future[Done[Embedded]]] = deque()
+            try:
+                for batch in batches:
+                    futures = [decoders.submit(_prepare, file, self._embedder) for file in batch]
+                    ahead.append(embedders.submit(self._embed_batch, batch, futures, lanes))
+                    if len(ahead) > lanes + _BATCHES_AHEAD:
+                        yield from self._hand_over(ahead.popleft())
+                while ahead:
+                    yield from self._hand_over(ahead.popleft())
+            finally:
+                for executor in (decoders, embedders):
+                    executor.shutdown(wait=False, cancel_futures=True)
+
+    def _embed_batch(
+        self, files: Sequence[PictureFile], futures: Sequence[Future[Prepared | ImageError]], lanes: int
+    ) -> Done[Embedded]:
+        started = time.perf_counter()
+        outcomes = [future.result() for future in futures]
+        decoded = time.perf_counter()
+        pixels = [one.pixels for one in outcomes if isinstance(one, Prepared)]
+        embedded = self._embed(pixels) if pixels else None
+        self._spend(DECODING, (decoded - started) / lanes)
+        self._spend(INFERENCE, (time.perf_counter() - decoded) / lanes)
+        return Done(files, outcomes, embedded)
+
+    def _hand_over(self, future: Future[Done[Embedded]]) -> Iterator[Done[Embedded]]:
+        done = future.result()
+        started = time.perf_counter()
+        yield done
+        self._spend(WRITING, time.perf_counter() - started)
+
+    def _spend(self, step: str, seconds: float) -> None:
+        with self._lock:
+            self._seconds[step] += seconds
 
 
 def sha256_of_files(paths: Sequence[Path]) -> Iterator[str | OSError]:

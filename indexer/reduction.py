@@ -23,7 +23,7 @@ _HALF_MAX = float(np.finfo(np.float16).max)
 Floats = NDArray[np.float32]
 Halves = NDArray[np.float16]
 StageMaps = Mapping[str, Halves]
-"""Stage -> (N, c, h, w) float16; empty where maps are not kept."""
+"""Stage -> (N, c, h, w) float16, in memory mostly channels last; empty where maps are not kept."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ class Projection:
 
     def apply(self, rows: Floats) -> Floats:
         """(N, C) float32 -> (N, k) float32."""
-        return np.asarray((rows - self.mean) @ self.axes.T, dtype=np.float32)
+        return np.asarray(rows @ self.axes.T - self.mean @ self.axes.T, dtype=np.float32)
 
     def digest(self) -> str:
         """SHA-256 over shape and bytes."""
@@ -118,9 +118,9 @@ def _project_cells(maps: Floats | Halves, projection: Projection | None) -> Halv
     if projection is None:
         return to_half(maps)
     count, channels, height, width = maps.shape
-    cells = np.moveaxis(maps, 1, -1).reshape(-1, channels).astype(np.float32)
+    cells = np.moveaxis(maps, 1, -1).reshape(-1, channels).astype(np.float32, copy=False)
     reduced = projection.apply(cells).reshape(count, height, width, -1)
-    return to_half(np.ascontiguousarray(np.moveaxis(reduced, -1, 1)))
+    return np.moveaxis(to_half(reduced), -1, 1)
 
 
 def unit_rows(rows: Floats) -> Floats:

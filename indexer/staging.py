@@ -1,8 +1,10 @@
 """What a build has embedded so far, batch by batch on disk, so that a killed build loses one batch at most."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,9 +72,16 @@ class Staging:
         """The batches that wait for a reduction."""
         return (_read(path, with_maps=True) for path in self._files(_RAW))
 
-    def drop_raw(self, batch: StagedBatch) -> None:
-        """Forget a raw batch, once it is kept reduced."""
-        self._path(batch, _RAW).unlink()
+    def reduce_raw(self, reduction: Reduction) -> None:
+        """Reduce the batches that waited for it, as many at once as there are cores."""
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            for done in [threads.submit(self._reduce, path, reduction) for path in self._files(_RAW)]:
+                done.result()
+
+    def _reduce(self, path: Path, reduction: Reduction) -> None:
+        raw = _read(path, with_maps=True)
+        self.put(StagedBatch.of(raw.keys, raw.sizes, reduction.reduce(RawEmbedding(raw.rows, raw.maps))))
+        path.unlink()
 
     def known(self) -> set[str]:
         """The keys of all that is staged."""
@@ -111,7 +120,7 @@ class Staging:
             "sizes": batch.sizes,
             "rows": batch.rows,
         }
-        arrays |= {f"maps_{stage}": maps for stage, maps in batch.maps.items()}
+        arrays |= {f"maps_{stage}": np.moveaxis(maps, 1, -1) for stage, maps in batch.maps.items()}
         with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         settle(part, path)
@@ -120,7 +129,7 @@ class Staging:
 def _read(path: Path, *, with_maps: bool) -> StagedBatch:
     with np.load(path, allow_pickle=False) as file:
         kept = [stage for stage in STAGES if with_maps and f"maps_{stage}" in file]
-        maps = {stage: file[f"maps_{stage}"] for stage in kept}
+        maps = {stage: np.moveaxis(file[f"maps_{stage}"], -1, 1) for stage in kept}
         return StagedBatch(tuple(map(str, file["keys"])), file["sizes"], file["rows"], maps)
 
 

@@ -20,11 +20,13 @@ from indexer.command_line import (
     FOLDER,
     Commands,
     collection_option,
+    inference_options,
     json_option,
     table,
 )
 
 if TYPE_CHECKING:
+    from indexer.inference import Inference
     from localizer.tasks import Judgement
     from localizer.training import Epoch
 
@@ -118,14 +120,17 @@ def evaluate(collection: Path, split: str, *, as_json: bool) -> None:
     help="Folder for the pictures with their boxes drawn.",
 )  # fmt: skip
 @weights_option
+@inference_options
 @json_option
-def predict(image: tuple[Path, ...], collection: Path, out: Path, weights: str | None, *, as_json: bool) -> None:
+def predict(image: tuple[Path, ...], collection: Path, out: Path, *, as_json: bool, **run: Any) -> None:  # noqa: ANN401
     """Tell what is in each IMAGE and where, and draw it."""
     from indexer.collection import Collection
+    from indexer.embedder import Embedder
     from localizer.looking import look_at
 
     with Collection.open(collection) as opened:
-        seen, refused = look_at(list(image), opened, weights, out)
+        embedder = Embedder.for_collection(opened.manifest, **run)
+        seen, refused = look_at(list(image), opened, embedder, out)
     if as_json:
         click.echo(json.dumps([{"file": str(one.path), **one.localization.to_json()} for one in seen]))
     else:
@@ -151,14 +156,25 @@ def predict(image: tuple[Path, ...], collection: Path, out: Path, weights: str |
     help="What an object must have to be told of.",
 )  # fmt: skip
 @weights_option
+@inference_options
 @quiet_option
-def tag(folder: Path, collection: Path, weights: str | None, *, quiet: bool, **asked: Any) -> None:  # noqa: ANN401
+def tag(
+    folder: Path,
+    collection: Path,
+    weights: str | None,
+    inference: "Inference",
+    *,
+    quiet: bool,
+    **asked: Any,  # noqa: ANN401
+) -> None:
     """Tag every picture of FOLDER, and of the folders in it."""
     from indexer.collection import Collection
+    from indexer.embedder import Embedder
     from localizer.tagging import Tagger, TagRequest, tag_folder
 
     with Collection.open(collection) as opened:
-        summary = tag_folder(TagRequest(folder=folder, quiet=quiet, **asked), Tagger(opened, weights))
+        embedder = Embedder.for_collection(opened.manifest, weights, inference, bulk=True)
+        summary = tag_folder(TagRequest(folder=folder, quiet=quiet, **asked), Tagger(opened, embedder))
     for one in summary.skipped:
         click.echo(f"skipped {one.filename}: {one.reason}", err=True)
     if not quiet:

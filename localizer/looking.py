@@ -34,16 +34,14 @@ class Seen:
 
 
 def look_at(
-    paths: Sequence[Path], collection: Collection, weights: str | None, out: Path
+    paths: Sequence[Path], collection: Collection, embedder: Embedder, out: Path
 ) -> tuple[list[Seen], list[tuple[Path, str]]]:
     """Tell what is in each picture file and draw it into a folder; and which cannot be read, and why.
 
     Raises:
         HeadError: there is no head, or it does not fit.
-        WeightsError: the backbone's weights cannot be had.
     """
     localizer = Localizer.open(collection)
-    embedder = Embedder.for_collection(collection.manifest, weights)
     out.mkdir(parents=True, exist_ok=True)
     seen: list[Seen] = []
     refused: list[tuple[Path, str]] = []

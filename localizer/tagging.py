@@ -4,14 +4,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from indexer import images
 from indexer.collection import Collection
 from indexer.embedder import Embedder
-from indexer.errors import DatasetError
-from indexer.pipeline import PictureFile, Prepared, prepare_batches, sha256_of_files
+from indexer.errors import DatasetError, ImageError
+from indexer.pipeline import PictureFile, Pipeline, Prepared, sha256_of_files
 from indexer.records import SkippedImage
+from indexer.reduction import Embedding
 from localizer import exports
 from localizer.exports import TaggedPicture
 from localizer.predict import Localizer
@@ -32,9 +35,9 @@ class TagSummary:
 class Tagger:
     """A collection's heads with the embedder that fits them."""
 
-    def __init__(self, collection: Collection, weights: str | None = None) -> None:
+    def __init__(self, collection: Collection, embedder: Embedder) -> None:
         self._localizer = Localizer.open(collection)
-        self._embedder = Embedder.for_collection(collection.manifest, weights)
+        self._embedder = embedder
         self._reduction = collection.reduction
 
     @property
@@ -45,22 +48,16 @@ class Tagger:
     def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Prepared] | SkippedImage]:
         """Each picture in turn, with what is in it; why not, where it cannot be decoded."""
         batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-        for results in prepare_batches(batches, self._embedder):
-            prepared = [(file.path, item) for file, item in results if isinstance(item, Prepared)]
-            yield from (
-                SkippedImage(str(file.path), str(item)) for file, item in results if not isinstance(item, Prepared)
-            )
-            if prepared:
-                yield from self._localize(prepared)
+        for done in Pipeline(self._embedder, self._embed).run(batches):
+            outcomes = list(zip((file.path for file in done.files), done.outcomes, strict=True))
+            yield from (SkippedImage(str(path), str(one)) for path, one in outcomes if isinstance(one, ImageError))
+            if done.embedded is not None:
+                prepared = [(path, one) for path, one in outcomes if isinstance(one, Prepared)]
+                found = self._localizer.localize(done.embedded, [(one.width, one.height) for _, one in prepared])
+                yield from ((path, what, one) for (path, one), what in zip(prepared, found, strict=True))
 
-    def _localize(
-        self, prepared: Sequence[tuple[Path, Prepared]]
-    ) -> Iterator[tuple[Path, Localization, Prepared]]:
-        needs_maps = self._localizer.needs_maps
-        pixels = [item.pixels for _, item in prepared]
-        embedding = self._embedder.embed(pixels, self._reduction, keep_maps=needs_maps)
-        found = self._localizer.localize(embedding, [(item.width, item.height) for _, item in prepared])
-        yield from ((path, localization, item) for (path, item), localization in zip(prepared, found, strict=True))
+    def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
+        return self._embedder.embed(pixels, self._reduction, keep_maps=self._localizer.needs_maps)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Real parts made small: a drawn devkit, a seeded ResNet50 on disk, a collection built from both."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,9 @@ from search_service.engine import SearchEngine
 from search_service.settings import Settings as ServiceSettings
 from tests import browsing
 from tests.browsing import Visitor
+
+# Converted backbones of the tests lie here, and not among the user's own; started processes inherit it.
+os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parents[1] / ".cache")
 
 SIDE = 64  # pixels; ResNet50 then gives maps of 2 x 2, a dozen times as fast as at 224
 IMAGES = 40

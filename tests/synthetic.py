@@ -75,6 +75,7 @@ def _publish(path: Path, root: Path, records: list[IndexedImage], vectors: Float
             backbone=embedder.note,
             embedding_key=embedder.key,
             fingerprint=fingerprint(embedder.key, reduction),
+            embedded_with=(),
             reduction=ReductionNote(pictures=len(records)),
             vector_dim=VECTOR_DIM,
             map_shapes={},

@@ -1,22 +1,34 @@
 """Backbones: real loading paths, real networks, and weights that are refused where they do not fit."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import save_file
 from torchvision.models import resnet50
 
 from indexer import backbones, weights
+from indexer.backbones import Backbone
 from indexer.errors import WeightsError
+from indexer.inference import Inference
+from indexer.reduction import Floats
+from indexer.torch_runtime import TorchRuntime
 
 pixels = np.random.default_rng(0).integers(0, 256, (5, 224, 224, 3), dtype=np.uint8)
 
 
+def maps_of(backbone: Backbone, pictures: NDArray[np.uint8]) -> Mapping[str, Floats]:
+    return TorchRuntime(backbone, Inference(device="cpu", runtime="torch", precision="fp32")).activation_maps(
+        pictures
+    )
+
+
 def test_resnet50_is_cut_before_its_pooling(resnet50_weights: Path) -> None:
-    maps = backbones.load("resnet50", str(resnet50_weights)).activation_maps(pixels)
+    maps = maps_of(backbones.load("resnet50", str(resnet50_weights)), pixels)
 
     assert {stage: one.shape for stage, one in maps.items()} == {
         "deep": (5, 2048, 7, 7),
@@ -35,7 +47,7 @@ def test_the_cut_resnet50_gives_what_torchvision_pools(resnet50_weights: Path) -
 
     with torch.inference_mode():
         whole.eval()(normalised)
-    maps = backbones.load("resnet50", str(resnet50_weights)).activation_maps(pixels[:1])
+    maps = maps_of(backbones.load("resnet50", str(resnet50_weights)), pixels[:1])
 
     assert np.allclose(maps["deep"], pooled[0].numpy(), rtol=1e-3, atol=1e-3)
 
@@ -44,8 +56,8 @@ def test_a_picture_is_embedded_alike_alone_and_in_company(resnet50_weights: Path
     backbone = backbones.load("resnet50", str(resnet50_weights), side=64)
     small = np.ascontiguousarray(pixels[:, :64, :64])
 
-    together = backbone.activation_maps(small)
-    alone = backbone.activation_maps(small[4:])
+    together = maps_of(backbone, small)
+    alone = maps_of(backbone, small[4:])
 
     assert all(np.allclose(together[stage][4], alone[stage][0], rtol=1e-4, atol=1e-4) for stage in together)
 
@@ -53,7 +65,7 @@ def test_a_picture_is_embedded_alike_alone_and_in_company(resnet50_weights: Path
 def test_efficientnet_lite2_has_its_weights_without_any_download() -> None:
     backbone = backbones.load("efficientnet_lite2")
 
-    maps = backbone.activation_maps(np.zeros((1, 320, 320, 3), dtype=np.uint8))
+    maps = maps_of(backbone, np.zeros((1, 320, 320, 3), dtype=np.uint8))
 
     assert {stage: one.shape for stage, one in maps.items()} == {
         "deep": (1, 1280, 10, 10),
@@ -73,7 +85,7 @@ def test_a_state_dict_has_one_digest_in_either_format_and_without_its_classifier
     from_safetensors = backbones.load("resnet50", str(tmp_path / "resnet50.safetensors"))
 
     assert from_pth.weights_sha256 == from_safetensors.weights_sha256
-    one, other = from_pth.activation_maps(pixels[:1]), from_safetensors.activation_maps(pixels[:1])
+    one, other = maps_of(from_pth, pixels[:1]), maps_of(from_safetensors, pixels[:1])
     assert np.array_equal(one["deep"], other["deep"])
 
 
@@ -154,8 +166,8 @@ def test_weights_of_another_network_are_refused(resnet50_weights: Path, tmp_path
     torch.save({**state, "layer1.0.conv1.weight": torch.zeros(3)}, tmp_path / "misshapen.pth")
 
     with pytest.raises(WeightsError, match=r"1 tensors missing \['layer1.0.conv1.weight'\]"):
-        backbones.load("resnet50", str(tmp_path / "lacking.pth")).activation_maps(pixels[:1])
+        backbones.load("resnet50", str(tmp_path / "lacking.pth")).network()
     with pytest.raises(WeightsError, match="other shapes than the network"):
-        backbones.load("resnet50", str(tmp_path / "misshapen.pth")).activation_maps(pixels[:1])
+        backbones.load("resnet50", str(tmp_path / "misshapen.pth")).network()
     with pytest.raises(WeightsError, match="have other shapes than the network"):
-        backbones.load("efficientnet_lite2", str(resnet50_weights)).activation_maps(pixels[:1])
+        backbones.load("efficientnet_lite2", str(resnet50_weights)).network()

@@ -13,6 +13,8 @@ HOME = Path(__file__).parents[1]
 ROOMS = {"indexer": 0, "localizer": 1, "search_service": 2}  # storeys; an import never goes up
 WALLS = {
     "faiss": {"indexer/vector_index.py"},
+    "openvino": {"indexer/openvino_runtime.py"},
+    "platformdirs": {"indexer/openvino_runtime.py"},
     "matplotlib": {"localizer/plots.py"},
     "sqlalchemy": {"indexer/database.py", "indexer/selection.py", "indexer/tables.py"},
     "scipy": {"localizer/calibration.py", "localizer/hold_out.py", "localizer/scoring.py"},
@@ -84,7 +86,7 @@ def test_torch_is_at_work_in_few_rooms_of_the_indexer_and_in_none_of_the_service
     users = {named(path) for path in MODULES if "torch" in {module.split(".")[0] for module in imports_of(path)}}
 
     assert {name for name in users if not name.startswith("localizer/")} == {
-        "indexer/backbones.py", "indexer/networks.py", "indexer/weights.py",
+        "indexer/backbones.py", "indexer/networks.py", "indexer/torch_runtime.py", "indexer/weights.py",
     }  # fmt: skip
 
 

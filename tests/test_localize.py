@@ -5,14 +5,16 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from indexer.backbones import Backbone
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
+from indexer.embedder import Embedder
+from indexer.reduction import Embedding
 from localizer.alignment import SEMANTIC, bring_in_step
 from localizer.predict import Localizer
 from search_service.app import create_app
@@ -82,14 +84,14 @@ def test_search_tells_the_same_from_its_one_embedding(
     trained_client: FlaskClient, devkit: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     located = ask(trained_client, "/api/v1/localize", devkit)
-    embed = Backbone.activation_maps
+    embed = Embedder.embed
     asked: list[object] = []
 
-    def count_and_embed(backbone: Backbone, pixels: object) -> object:
+    def count_and_embed(self: Embedder, pixels: Any, *rest: Any, **more: Any) -> Embedding:  # noqa: ANN401
         asked.append(pixels)
-        return embed(backbone, pixels)  # type: ignore[arg-type]
+        return embed(self, pixels, *rest, **more)
 
-    monkeypatch.setattr(Backbone, "activation_maps", count_and_embed)
+    monkeypatch.setattr(Embedder, "embed", count_and_embed)
 
     localization = ask(trained_client, "/api/v1/search", devkit)["localization"]
 

@@ -86,7 +86,7 @@ def test_nothing_is_embedded_to_train(untrained: Path, monkeypatch: pytest.Monke
     def fail(*_: object) -> None:
         raise AssertionError("a backbone was asked")
 
-    monkeypatch.setattr("indexer.backbones.Backbone.activation_maps", fail)
+    monkeypatch.setattr("indexer.backbones.Backbone.network", fail)
 
     assert train_and_publish(untrained, "main", "train", TWO_EPOCHS, silent).folder.is_dir()
 

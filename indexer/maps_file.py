@@ -1,0 +1,52 @@
+"""A stage's maps on disk, an `.npy` file that is written and copied piece by piece.
+
+A mapped file would be simpler, but what is touched of it counts as memory: the maps of a whole collection would.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from indexer.reduction import Halves
+
+_TYPE = np.dtype(np.float16)
+
+
+class MapsFile:
+    """(count, *shape) float16, open for reading and writing of rows; close it to be sure that all is written."""
+
+    def __init__(self, path: Path, mode: str) -> None:
+        self._file = path.open(mode)
+        if np.lib.format.read_magic(self._file) != (1, 0):
+            raise ValueError(f"expected version 1.0 of npy in {path}")
+        (self.count, *shape), _, _ = np.lib.format.read_array_header_1_0(self._file)
+        self.shape = tuple(shape)
+        self._start = self._file.tell()
+        self._stride = int(np.prod(shape)) * _TYPE.itemsize
+
+    @classmethod
+    def create(cls, path: Path, count: int, shape: Sequence[int]) -> "MapsFile":
+        """Make a file of zeros, to be filled."""
+        header = {"descr": np.lib.format.dtype_to_descr(_TYPE), "fortran_order": False, "shape": (count, *shape)}
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+            file.truncate(file.tell() + count * int(np.prod(shape)) * _TYPE.itemsize)
+        return cls(path, "r+b")
+
+    def put(self, row: int, one: Halves) -> None:
+        """Write the maps (*shape) float16 of one row."""
+        self._file.seek(self._start + row * self._stride)
+        self._file.write(np.ascontiguousarray(one, dtype=_TYPE))
+
+    def get(self, row: int) -> Halves:
+        """The maps of one row, (*shape) float16."""
+        self._file.seek(self._start + row * self._stride)
+        return np.frombuffer(self._file.read(self._stride), dtype=_TYPE).reshape(self.shape)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()

@@ -1,0 +1,205 @@
+"""Runtimes: they agree, they keep what they converted, and what a machine cannot do is refused in words."""
+
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import openvino_telemetry
+import pytest
+from numpy.typing import NDArray
+
+from indexer import backbones, images, openvino_runtime, runtimes
+from indexer.embedder import Embedder
+from indexer.errors import InferenceError, WeightsError
+from indexer.inference import Inference
+from indexer.openvino_runtime import OpenVinoRuntime
+from indexer.reduction import Floats, unit_rows
+from indexer.runtimes import settle
+
+REFERENCE = Inference(device="cpu", runtime="torch", precision="fp32")
+OPENVINO_FP32 = Inference(device="cpu", runtime="openvino", precision="fp32")
+OPENVINO_BF16 = Inference(device="cpu", runtime="openvino", precision="bf16")
+SMALL = np.random.default_rng(0).integers(0, 256, (19, 64, 64, 3), dtype=np.uint8)
+
+needs_bf16 = pytest.mark.skipif(not openvino_runtime.has_bf16(), reason="the processor has no bf16")
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def small_resnet50(resnet50_weights: Path) -> backbones.Backbone:
+    return backbones.load("resnet50", str(resnet50_weights), side=64)
+
+
+def pooled_maps(paths: Sequence[Path], inference: Inference) -> Floats:
+    embedder = Embedder(backbones.load("efficientnet_lite2"), inference, bulk=True)
+    pixels = [embedder.pixels(images.load(path, embedder.side)) for path in paths]
+    batches = [pixels[start : start + 32] for start in range(0, len(pixels), 32)]
+    return np.concatenate([embedder.embed_raw(batch, keep_maps=False).pooled for batch in batches])
+
+
+def centred(rows: Floats) -> Floats:
+    """What is compared in a search: rows less their mean, of unit length."""
+    return unit_rows(rows - rows.mean(axis=0))
+
+
+def nearest_ten(vectors: Floats) -> NDArray[np.int64]:
+    scores = vectors @ vectors.T
+    np.fill_diagonal(scores, -1)
+    return np.argsort(-scores, axis=1)[:, :10]
+
+
+def test_openvino_agrees_with_torch_in_fp32(devkit: Path) -> None:
+    paths = sorted((devkit / "JPEGImages").iterdir())[:12]
+
+    reference, found = (centred(pooled_maps(paths, inference)) for inference in (REFERENCE, OPENVINO_FP32))
+
+    assert (reference * found).sum(axis=1).min() >= 0.9999
+
+
+@needs_bf16
+def test_bf16_stays_close_to_fp32(devkit: Path) -> None:
+    paths = sorted((devkit / "JPEGImages").iterdir())
+
+    exact, rounded = (pooled_maps(paths, inference) for inference in (OPENVINO_FP32, OPENVINO_BF16))
+
+    cosines = (exact * rounded).sum(
+        axis=1
+    )  # of drawings, such as the network never saw: further apart than photos'
+    assert cosines.mean() >= 0.99
+    assert cosines.min() >= 0.97
+
+
+@needs_bf16
+@pytest.mark.skipif("VOC_ROOT" not in os.environ, reason="VOC_ROOT names no devkit")
+def test_bf16_finds_what_fp32_finds_among_real_pictures() -> None:
+    paths = sorted((Path(os.environ["VOC_ROOT"]) / "JPEGImages").iterdir())[:400]
+
+    exact, rounded = (centred(pooled_maps(paths, inference)) for inference in (OPENVINO_FP32, OPENVINO_BF16))
+
+    cosines = (exact * rounded).sum(axis=1)
+    found = zip(nearest_ten(exact), nearest_ten(rounded), strict=True)
+    assert cosines.mean() >= 0.998
+    assert cosines.min() >= 0.97
+    assert np.mean([len(set(one) & set(other)) / 10 for one, other in found]) >= 0.95
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+def test_a_picture_is_seen_alike_in_any_batch(small_resnet50: backbones.Backbone, *, bulk: bool) -> None:
+    runtime = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=bulk)
+
+    together = runtime.activation_maps(SMALL)
+    alone = runtime.activation_maps(SMALL[17:18])
+
+    assert {stage: one.shape for stage, one in together.items()} == {
+        "deep": (19, 2048, 2, 2),
+        "fine": (19, 1024, 4, 4),
+    }
+    assert all(np.allclose(together[stage][17], alone[stage][0], rtol=1e-3, atol=1e-3) for stage in together)
+
+
+def test_a_backbone_is_converted_once_and_kept(
+    small_resnet50: backbones.Backbone, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
+    monkeypatch.setattr(backbones.Backbone, "network", lambda _: pytest.fail("it was put together again"))
+
+    after = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
+
+    assert np.array_equal(before["deep"], after["deep"])
+    assert len(list(empty_cache.glob("lookalike/openvino/*"))) == 1
+
+
+def test_a_damaged_converted_backbone_is_converted_again(
+    small_resnet50: backbones.Backbone, empty_cache: Path
+) -> None:
+    before = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
+    [path] = empty_cache.rglob("model.bin")
+    content = bytearray(path.read_bytes())
+    content[1_000_000] ^= 0xFF
+    path.write_bytes(content)
+
+    after = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
+
+    assert np.array_equal(before["deep"], after["deep"])
+    assert path.read_bytes() != content
+
+
+def test_where_no_cache_can_be_written_the_backbone_runs_all_the_same(
+    small_resnet50: backbones.Backbone, empty_cache: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    empty_cache.write_text("a file where a folder should be")
+
+    with caplog.at_level(logging.WARNING):
+        maps = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
+
+    assert np.isfinite(maps["deep"]).all()
+    assert "cannot be kept" in caplog.text
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_converting_reports_to_nobody(small_resnet50: backbones.Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        openvino_telemetry.Telemetry, "send_event", lambda *_: pytest.fail("something was reported")
+    )
+    monkeypatch.setattr(openvino_telemetry.Telemetry, "init", lambda *_, **__: pytest.fail("a reporter was made"))
+
+    OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False)
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_weights_that_do_not_fit_are_refused_by_openvino_too(resnet50_weights: Path) -> None:
+    wrong = backbones.load("efficientnet_lite2", str(resnet50_weights))
+
+    with pytest.raises(WeightsError, match="have other shapes than the network"):
+        OpenVinoRuntime(wrong, OPENVINO_FP32, bulk=False)
+
+
+def test_auto_is_settled_by_what_the_machine_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("indexer.torch_runtime.devices", lambda: ("cpu",))
+    monkeypatch.setattr("indexer.openvino_runtime.has_bf16", lambda: True)
+    assert str(settle(Inference())) == "openvino bf16"
+    assert str(settle(Inference(runtime="torch"))) == "torch fp32"
+
+    monkeypatch.setattr("indexer.openvino_runtime.has_bf16", lambda: False)
+    assert str(settle(Inference())) == "openvino fp32"
+
+    monkeypatch.setattr("indexer.torch_runtime.devices", lambda: ("cuda", "cpu"))
+    assert str(settle(Inference())) == "torch fp32 on cuda"
+    assert str(settle(Inference(device="cpu"))) == "openvino fp32"
+    assert str(settle(Inference(runtime="openvino"))) == "openvino fp32"
+
+    monkeypatch.setattr("indexer.torch_runtime.devices", lambda: ("cpu",))
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
+    assert str(settle(Inference())) == "torch fp32"
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Inference(device="cuda"), "expected device cpu on this machine, found cuda; leave --device out"),
+        (Inference(device="mps", runtime="openvino"), "expected device cpu for runtime openvino, found mps"),
+        (Inference(runtime="openvino", precision="bf16"), "expected a processor that multiplies in bf16"),
+    ],
+)
+def test_what_the_machine_cannot_do_is_refused(
+    asked: Inference, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.torch_runtime.devices", lambda: ("cpu",))
+    monkeypatch.setattr("indexer.openvino_runtime.has_bf16", lambda: False)
+
+    with pytest.raises(InferenceError, match=expected):
+        settle(asked)
+
+
+def test_openvino_that_is_not_installed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runtimes, "find_spec", lambda _: None)
+
+    with pytest.raises(InferenceError, match="expected openvino to be installed"):
+        settle(Inference(runtime="openvino"))
