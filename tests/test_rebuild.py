@@ -11,7 +11,8 @@ from PIL import Image
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection, generations
-from indexer.errors import CollectionBusyError, CollectionError, DatasetError
+from indexer.errors import CollectionBusyError, CollectionError, DatasetError, InferenceError
+from indexer.inference import Inference
 from tests.test_build import picture
 
 Request = Callable[..., BuildRequest]
@@ -48,6 +49,36 @@ def test_only_what_changed_is_embedded(built: Path, own_devkit: Path, request_bu
     assert np.array_equal(new["000005.jpg"], old["000005.jpg"])
     assert not np.allclose(new["000003.jpg"], old["000003.jpg"], atol=0.01)
     assert "000001.jpg" not in new
+
+
+def test_the_manifest_tells_all_that_ran_the_backbone(
+    own_devkit: Path, tmp_path: Path, request_build: Request
+) -> None:
+    path, openvino = tmp_path / "collection", Inference(runtime="openvino", precision="fp32")
+    build(request_build(path, voc_root=own_devkit, inference=Inference(device="cpu", runtime="torch")))
+    with Collection.open(path) as first:
+        assert first.manifest.embedded_with == ("torch fp32",)
+
+    assert not build(request_build(path, inference=openvino)).published, (
+        "nothing was embedded, nothing is to be told"
+    )
+    Image.open(picture(own_devkit, 4)).rotate(180).save(picture(own_devkit, 88))
+    build(request_build(path, inference=openvino))
+
+    with Collection.open(path) as second:
+        assert second.manifest.embedded_with == ("openvino fp32", "torch fp32")
+        assert second.manifest.fingerprint == first.manifest.fingerprint
+
+
+def test_what_the_machine_cannot_run_leaves_all_as_it_was(
+    built: Path, request_build: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("indexer.torch_runtime.devices", lambda: ("cpu",))
+
+    with pytest.raises(InferenceError, match="expected device cpu on this machine, found cuda"):
+        build(request_build(built, inference=Inference(device="cuda")))
+
+    assert len(generations(built)) == 1
 
 
 def test_a_changed_annotation_is_taken_up_without_embedding(
