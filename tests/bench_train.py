@@ -17,7 +17,6 @@ from indexer.embedder import Embedder
 from indexer.inference import Inference
 from indexer.pipeline import PictureFile, Pipeline
 from indexer.reduction import Embedding
-
 from localizer.examples import Examples, read_examples
 from localizer.settings import Settings
 from localizer.tasks import TASKS
