@@ -67,6 +67,15 @@ class Backbone:
         cut: nn.Module = _networks(f"cut_{self.name}")(whole)
         return cut.eval()
 
+    def traced(self) -> nn.Module:
+        """The operations of that network in their order, for another runtime to read; see `networks.traced`.
+
+        Raises:
+            WeightsError: the weights do not fit it.
+        """
+        recorded: nn.Module = _networks("traced")(self.network(), self.preprocessing.side)
+        return recorded
+
 
 def load(name: str, weights: str | None = None, side: int | None = None) -> Backbone:
     """A backbone with its weights.

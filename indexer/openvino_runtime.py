@@ -23,7 +23,6 @@ from indexer.backbones import Backbone
 from indexer.fingerprint import Preprocessing
 from indexer.inference import BF16, Inference
 from indexer.manifest import file_sha256
-from indexer.networks import traced
 from indexer.reduction import STAGES, Floats
 from indexer.thread_pools import keep_to_one_pool
 
@@ -102,7 +101,7 @@ def _key(backbone: Backbone) -> str:
 def _convert(backbone: Backbone) -> ov.Model:
     """Straight through the frontend: `openvino.convert_model` would report to its makers."""
     how = backbone.preprocessing
-    decoder = TorchScriptPythonDecoder(traced(backbone.network(), how.side))  # has to outlive the conversion
+    decoder = TorchScriptPythonDecoder(backbone.traced())  # has to outlive the conversion
     frontend = FrontEndManager().load_by_framework("pytorch")
     model = frontend.convert(frontend.load(decoder))
     model.reshape([-1, 3, how.side, how.side])
