@@ -39,7 +39,7 @@ def positive(seed: int, *shape: int) -> Floats:
 
 
 def random_index(rows: int = IMAGES, source: str = "abc") -> SemanticIndex:
-    return SemanticIndex(unit_rows(random_floats(0, rows, 2)), source)
+    return SemanticIndex.build(unit_rows(random_floats(0, rows, 2)), source)
 
 
 @unhurried
