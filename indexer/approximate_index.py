@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.errors import CollectionError
-from indexer.exact_index import Rows
+from indexer.exact_index import Rows, keep_to_one_core
 from indexer.index_settings import FLOAT32, INT8
 from indexer.reduction import Floats
 
@@ -79,8 +79,7 @@ class _FaissIndex:
         faiss.write_index(self._index, str(path))
 
     def _search(self, vector: Floats, count: int, parameters: typed_faiss.SearchParameters) -> Rows:
-        # One query keeps to one core: others are answered beside it. The setting is that of this thread alone.
-        faiss.omp_set_num_threads(1)
+        keep_to_one_core()
         rows: Rows = self._index.search(vector[np.newaxis], min(count, len(self)), params=parameters)[1][0]
         return rows[rows >= 0]
 

@@ -22,6 +22,15 @@ def is_quick(rows: int, dim: int, exact_bytes: int = EXACT_BYTES) -> bool:
     return 4 * rows * dim <= exact_bytes
 
 
+def keep_to_one_core() -> None:
+    """Have faiss answer this thread alone, from now on: other queries are answered beside it.
+
+    Threads of one query that wait for each other hold up those of another: on 2 busy cores, exact search in 17,000
+    rows took 50 ms with two, and 0.9 ms with one.
+    """
+    faiss.omp_set_num_threads(1)
+
+
 class ExactIndex:
     """Unit rows and their inner products, which are cosine similarities.
 
@@ -72,6 +81,8 @@ class ExactIndex:
 
     def nearest(self, vectors: Floats, k: int) -> tuple[Rows, Floats]:
         """The rows closest to each of (n, d) unit vectors, best first: numbers and scores, both (n, min(k, N))."""
+        if len(vectors) == 1:
+            keep_to_one_core()
         scores, rows = self._index.search(vectors, min(k, len(self)))
         return rows, scores
 

@@ -107,16 +107,16 @@ def measured(index: VectorIndex, sample: Sample, asked: int) -> VectorIndex:
 
 def _lower_bound(index: VectorIndex, effort: tuple[int, int], sample: Sample) -> float:
     """What recall at a depth surely is with this (depth, effort): the mean, less its standard error."""
-    depth, trial = effort[0], index.noted(replace(index.note, efforts=(effort,)))
-    recalls = []
-    for query, scores in zip(sample.queries[: _QUERIES[depth]], sample.scores, strict=False):
+    asked, depth = _QUERIES[effort[0]], min(effort[0], sample.scores.shape[1])
+    trial, recalls = index.noted(replace(index.note, efforts=(effort,))), []
+    for query, scores in zip(sample.queries[:asked], sample.scores, strict=False):
         rows = trial.proposed(query, depth)
         recalls.append(0.0 if rows is None else _recall(trial.rows(rows) @ query, scores[:depth]))
     return float(np.mean(recalls) - np.std(recalls) / math.sqrt(len(recalls)))
 
 
 def _recall(scores: Floats, true_scores: Floats) -> float:
-    """Share of the true results that are found; a row counts that scores like them: copies are worth each other."""
+    """Share of the true results that are found; a row that scores like them counts: copies are equal."""
     return min(float(np.sum(scores >= true_scores[-1] - _ROUNDING)) / len(true_scores), 1.0)
 
 

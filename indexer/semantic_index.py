@@ -12,7 +12,7 @@ from indexer import derived
 from indexer.collection import Collection
 from indexer.errors import CollectionError
 from indexer.index_building import build_index
-from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
+from indexer.index_settings import DEFAULT_SETTINGS, IndexNote, IndexSettings
 from indexer.records import Hit
 from indexer.reduction import Floats
 from indexer.vector_index import VectorIndex
@@ -57,6 +57,11 @@ class SemanticIndex:
     def save(self, collection: Collection) -> None:
         """Keep it beside its generation."""
         derived.save(collection, _NAME, {**self._index.to_arrays(), "source": np.array(self.source)})
+
+    @property
+    def note(self) -> IndexNote:
+        """What is told of the index."""
+        return self._index.note
 
     @property
     def vectors(self) -> Floats:
