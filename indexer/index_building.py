@@ -5,13 +5,12 @@ import logging
 from indexer.approximate_index import ApproximateIndex, InvertedLists, NeighbourGraph
 from indexer.exact_index import EXACT_BYTES, ExactIndex, is_quick
 from indexer.index_settings import AUTO, DEFAULT_SETTINGS, FLAT, HNSW, IVF, IndexNote, IndexSettings
-from indexer.index_tuning import Sample, choose_centroids, draw, measured, tune
+from indexer.index_tuning import Sample, choose_centroids, draw, measured, timed, tune
 from indexer.reduction import Floats
 from indexer.thread_pools import all_cores
 from indexer.vector_index import VectorIndex
 
 _TRAINING = 10_000  # rows, of which the range of each number is learned
-_ASKED, _ASKED_EXACTLY = 500, 50  # queries to measure with; exact search finds all, and is but timed
 
 logger = logging.getLogger(__name__)
 
@@ -43,20 +42,24 @@ class _Building:
         self._exact = ExactIndex.build(vectors)
 
     def run(self) -> VectorIndex:
-        if len(self._vectors) <= 1:  # nothing to ask with, or nothing to find
-            return self._index(IndexNote())
+        exact = self._index(IndexNote())
+        if len(exact) == 0:
+            return exact
         with all_cores():
-            kind, sample = self._kind(), Sample.draw(self._exact)
-            tuned = None if kind == FLAT else self._tuned(kind, sample)
-            return tuned or measured(self._index(IndexNote()), sample, _ASKED_EXACTLY)
+            kind = self._kind()
+            tuned = None if kind == FLAT else self._tuned(kind)
+            return timed(exact) if tuned is None else tuned
 
     def _kind(self) -> str:
+        if len(self._vectors) == 1:
+            return FLAT  # there is no second one to find
         if self._settings.kind != AUTO:
             return self._settings.kind
         return FLAT if is_quick(len(self._vectors), self._exact.dim, self._exact_bytes) else IVF
 
-    def _tuned(self, kind: str, sample: Sample) -> VectorIndex | None:
-        """Tuned and measured on the sample, which is taken in only then."""
+    def _tuned(self, kind: str) -> VectorIndex | None:
+        """Tuned and measured on a sample, which is taken in only then; None where exact search is better."""
+        sample = Sample.draw(self._exact)
         approximate = self._empty(kind, sample)
         approximate.add(self._vectors[sample.others], sample.others)
         note = IndexNote(kind=kind, storage=self._settings.storage, parameters=approximate.parameters)
@@ -67,7 +70,7 @@ class _Building:
                 len(self._vectors), kind, self._settings.recall,
             )  # fmt: skip
             return None
-        index = measured(index, sample, _ASKED)
+        index = measured(index, sample)
         approximate.add(sample.queries, sample.rows)
         return index
 

@@ -1,6 +1,7 @@
 """What an index finds of the true nearest rows, in what time, and the least effort that finds enough."""
 
 import math
+import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import numpy as np
 from indexer.approximate_index import learn_centroids
 from indexer.exact_index import ExactIndex, Rows
 from indexer.index_settings import RECALL_AT
+from indexer.records import Hit
 from indexer.reduction import Floats
 from indexer.vector_index import VectorIndex
 
@@ -20,6 +22,7 @@ The depths are what is asked for most: ten results, a page of them, a hundred, t
 one more, which tells whether there are more, and some to be left out, as the images of the query are.
 """
 
+_TIMED = 50  # queries, where there is nothing but time to measure
 _SEED = 0
 _POINTS = 40  # rows a list, that its centroid is learned from; faiss's own least is 39
 _LISTS = (1, 2, 4)  # times the square root of the number of rows
@@ -93,16 +96,31 @@ def tune(index: VectorIndex, efforts: Sequence[int], sample: Sample, recall: flo
     return index.noted(replace(index.note, efforts=found)) if found else None
 
 
-def measured(index: VectorIndex, sample: Sample, asked: int) -> VectorIndex:
-    """The index, its note telling what so many queries of the sample found, and how long each took."""
-    depth, recalls, taken = min(RECALL_AT, sample.scores.shape[1]), [], []
-    for query, scores in zip(sample.queries[:asked], sample.scores, strict=False):
+def measured(index: VectorIndex, sample: Sample) -> VectorIndex:
+    """The index, its note telling what the sample found of the first results, and how long a query took."""
+    depth = min(RECALL_AT, sample.scores.shape[1])
+    answers, milliseconds = _ask(index, sample.queries, depth)
+    true = zip(answers, sample.scores, strict=True)
+    recall = float(
+        np.mean([_recall(np.array([hit.score for hit in hits]), scores[:depth]) for hits, scores in true])
+    )
+    return index.noted(replace(index.note, recall=round(recall, 4), milliseconds=milliseconds))
+
+
+def timed(index: VectorIndex) -> VectorIndex:
+    """An exact index, its note telling how long a query took."""
+    queries = index.rows(_draw(len(index), _TIMED))
+    return index.noted(replace(index.note, milliseconds=_ask(index, queries, RECALL_AT)[1]))
+
+
+def _ask(index: VectorIndex, queries: Floats, k: int) -> tuple[list[list[Hit]], float]:
+    """What each query finds, one at a time, and the median of their milliseconds."""
+    answers, taken = [], []
+    for query in queries:
         started = time.perf_counter()
-        hits = index.nearest(query, depth)
+        answers.append(index.nearest(query, k))
         taken.append(1_000 * (time.perf_counter() - started))
-        recalls.append(_recall(np.array([hit.score for hit in hits]), scores[:depth]))
-    recall, milliseconds = float(np.mean(recalls)), float(np.median(taken))
-    return index.noted(replace(index.note, recall=round(recall, 4), milliseconds=round(milliseconds, 3)))
+    return answers, round(statistics.median(taken), 3)
 
 
 def _lower_bound(index: VectorIndex, effort: tuple[int, int], sample: Sample) -> float:

@@ -15,11 +15,8 @@ from indexer.index_settings import FLAT, FLOAT16, FLOAT32, INT8, IndexNote
 from indexer.records import Hit
 from indexer.reduction import Floats
 
-_PROPOSALS = {
-    FLOAT32: 1,
-    FLOAT16: 2,
-    INT8: 4,
-}  # for each result wanted: what is stored in short is ranked by the exact
+# Rows proposed for each result wanted: what is stored in short is ranked a little wrongly, before it is scored.
+_PROPOSALS = {FLOAT32: 1, FLOAT16: 2, INT8: 4}
 
 
 class VectorIndex:
@@ -121,8 +118,9 @@ class VectorIndex:
         """
         if among is None:
             rows, scores = self._in_all(vector, min(k + len(exclude), len(self)))
-            kept = ~np.isin(rows, exclude)
-            rows, scores = rows[kept][:k], scores[kept][:k]
+            if len(exclude):
+                kept = ~np.isin(rows, exclude)
+                rows, scores = rows[kept][:k], scores[kept][:k]
         else:
             searched = among[~np.isin(among, exclude)] if len(exclude) else among
             rows, scores = self._in_some(vector, min(k, len(searched)), searched)

@@ -1,4 +1,4 @@
-"""Measures search in made-up vectors beside numpy, scikit-learn, hnswlib and usearch; `./scripts/bench search`.
+"""Measures search in made-up vectors beside numpy, scikit-learn, hnswlib and usearch.
 
 The vectors are unit rows of 256 numbers around 2,000 Gaussian centres. The i-th number spreads like i^-1/2, around
 its centre 0.7 times as much as the centres do: with that, 1,400 of them find their nearest at a median score of
@@ -97,7 +97,7 @@ class Contest:
             taken: Taken = take_turns(sides, ROUNDS)
         for name, times in taken.items():
             self._report.add(f"{self._size}, {name}, query", "ms", times)
-        for name in taken.keys() - {OURS}:
+        for name in [name for name in taken if name != OURS]:
             self._report.add(f"{self._size}, {name} / {OURS}", "times", ratios(taken[name], taken[OURS]))
 
     def _asked(self, search: Search) -> Callable[[], float]:
