@@ -1,5 +1,6 @@
 """The vector index against a brute-force search in numpy."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,7 @@ def test_a_filter_that_leaves_nothing_near_the_query_is_answered_exactly(lists: 
 
 def test_a_recall_that_cannot_be_had_for_less_makes_the_index_exact(caplog: pytest.LogCaptureFixture) -> None:
     noise = unit_rows(np.random.default_rng(3).normal(size=(400, 32)).astype(np.float32))
+    caplog.set_level(logging.WARNING)
 
     index = build_index(noise, IndexSettings("ivf", 1.0))
 
