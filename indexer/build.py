@@ -26,7 +26,6 @@ from indexer.plan import Plan, make_plan
 from indexer.records import AnnotatedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
 from indexer.staging import Staging
-from indexer.vector_index import VectorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -142,7 +141,7 @@ class _Build:
         assembly: Assembly,
         skipped: Sequence[SkippedImage],
     ) -> Manifest:
-        """The manifest of what is to be, for the generation to come; its files are not written yet."""
+        """The manifest of what is to be, for the generation to come; its files and indexes are not written yet."""
         images = assembly.images
         labels = [label.class_name for image in images for label in image.objects]
         splits = [image.split or "" for image in images]
@@ -158,7 +157,8 @@ class _Build:
             reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,
             vector_dim=assembly.vector_dim(),
             map_shapes=assembly.map_shapes() if self._settings.keep_maps else {},
-            index=VectorIndex.kind,
+            index=self._settings.index,
+            indexes={},
             object_index=self._settings.index_objects,
             images=len(images),
             objects=len(labels),
@@ -169,13 +169,15 @@ class _Build:
         )
 
     def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
-        """Whether it differs from what is published in anything but its number and time."""
+        """Whether it differs from what is published in anything but its number and time, and what was measured."""
         if self._published is None:
             return True
         held = self._published.manifest
-        same = replace(manifest, generation=held.generation, created=held.created, files=held.files) == held
+        same = replace(
+            manifest, generation=held.generation, created=held.created, indexes=held.indexes, files=held.files
+        )
         return not (
-            same
+            same == held
             and list(assembly.images) == self._published.all_images()
             and list(skipped) == self._published.skipped()
         )
@@ -190,13 +192,13 @@ class _Build:
     ) -> None:
         path = self._settings.collection
         writer = GenerationWriter(path, path / "building")
-        writer.write_vectors(assembly.vectors(), reduction)
+        writer.write_vectors(assembly.vectors(), reduction, manifest.index)
         if object_vectors is not None:
-            writer.write_objects(object_vectors)
+            writer.write_objects(object_vectors, manifest.index)
         with writer.create_maps(manifest.images, manifest.map_shapes) as files:
             assembly.fill_maps(files)
         writer.write_records(assembly.images, skipped)
-        writer.publish(replace(manifest, files=writer.describe_files()))
+        writer.publish(replace(manifest, indexes=writer.indexes, files=writer.describe_files()))
 
     def _published_number(self) -> int:
         folders = generations(self._settings.collection)

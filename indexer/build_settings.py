@@ -1,11 +1,13 @@
 """What a build is asked for, and what it says it did."""
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from indexer import voc
 from indexer.errors import DatasetError
+from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
 from indexer.inference import Inference
 from indexer.manifest import Manifest
 from indexer.records import SkippedImage
@@ -29,6 +31,7 @@ class BuildSettings:
         keep_maps: whether maps are stored.
         index_objects: whether the crops of annotated objects make a second index.
         inference: how the backbone is run.
+        index: what is asked of the indexes of vectors.
         strict: whether a picture that cannot be indexed is an error.
         quiet: whether no progress is shown, even on a terminal.
     """
@@ -43,6 +46,7 @@ class BuildSettings:
     keep_maps: bool
     index_objects: bool
     inference: Inference
+    index: IndexSettings
     strict: bool
     quiet: bool
 
@@ -52,6 +56,7 @@ class BuildRequest:
     """What a user says of a build; None stands for what the collection has, or the default for a new one.
 
     Attributes:
+        index_kind, recall, storage: see `IndexSettings`.
         from_scratch: whether to look away from what is published, and embed everything anew.
     """
 
@@ -65,6 +70,9 @@ class BuildRequest:
     keep_maps: bool | None = None
     index_objects: bool | None = None
     inference: Inference = field(default_factory=Inference)
+    index_kind: str | None = None
+    recall: float | None = None
+    storage: str | None = None
     strict: bool = False
     quiet: bool = False
     from_scratch: bool = False
@@ -78,13 +86,18 @@ class BuildRequest:
         earlier = _settings_of(published) if published else _default_settings()
         if self.backbone not in (None, earlier["backbone"]):
             earlier |= {"weights": None, "side": None}
-        asked = {one.name: getattr(self, one.name) for one in fields(BuildSettings)}
-        given = {name: value for name, value in asked.items() if value is not None}
+        given = self._given(field.name for field in fields(BuildSettings))
+        wishes = self._given(("recall", "storage")) | ({"kind": self.index_kind} if self.index_kind else {})
+        given["index"] = replace(earlier["index"], **wishes)
         if "voc_root" not in earlier | given:
             raise DatasetError(
                 "expected a devkit to build a new collection from, found none named; give --voc-root"
             )
         return BuildSettings(**(earlier | given))
+
+    def _given(self, names: Iterable[str]) -> dict[str, Any]:
+        asked = {name: getattr(self, name, None) for name in names}
+        return {name: value for name, value in asked.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +138,7 @@ def _default_settings() -> dict[str, Any]:
         "reduce": True,
         "keep_maps": True,
         "index_objects": False,
+        "index": DEFAULT_SETTINGS,
     }
     return {"weights": None, "side": None, **choices}
 
@@ -139,4 +153,5 @@ def _settings_of(published: Manifest) -> dict[str, Any]:
         "reduce": published.reduction is not None,
         "keep_maps": bool(published.map_shapes),
         "index_objects": published.object_index,
+        "index": published.index,
     }

@@ -66,8 +66,8 @@ class Collection:
         self.manifest = Manifest.load(folder)
         check_files(folder, self.manifest.files)
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
-        self._index = VectorIndex.load(folder / INDEX_FILE)
-        self.objects = VectorIndex.load(folder / OBJECT_INDEX_FILE) if self.manifest.object_index else None
+        self._index = self._load_index(INDEX_FILE)
+        self.objects = self._load_index(OBJECT_INDEX_FILE) if self.manifest.object_index else None
         self._database = Database(folder / DATABASE_FILE)
         # A generation never changes: what was selected once holds for good.
         self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
@@ -194,6 +194,9 @@ class Collection:
                 f"--collection {self.path}"
             )
         return self.objects.nearest(vector, k, exclude, among)
+
+    def _load_index(self, name: str) -> VectorIndex:
+        return VectorIndex.load(self.folder / name, self.manifest.indexes[name])
 
     def _check_agreement(self) -> None:
         """Hold the parts against the manifest: each may be whole, and of another generation than the others."""

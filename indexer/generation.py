@@ -10,32 +10,38 @@ from filelock import FileLock, Timeout
 
 from indexer import collection, database
 from indexer.errors import CollectionBusyError
+from indexer.index_building import build_index
+from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import FILENAME, Manifest, describe_file
 from indexer.maps_file import MapsFile
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
-from indexer.vector_index import VectorIndex
 
 KEPT = 2  # generations; readers of the last one but the newest finish in peace
 
 
 class GenerationWriter:
-    """Fills a folder; what an earlier writer left there unpublished is thrown away first."""
+    """Fills a folder; what an earlier writer left there unpublished is thrown away first.
+
+    Attributes:
+        indexes: file -> what is told of the index in it, of those written so far, for the manifest.
+    """
 
     def __init__(self, path: Path, building: Path) -> None:
         self._path = path
         self._folder = building / "generation"
         shutil.rmtree(self._folder, ignore_errors=True)
         self._folder.mkdir(parents=True)
+        self.indexes: dict[str, IndexNote] = {}
 
-    def write_vectors(self, vectors: Floats, reduction: Reduction) -> None:
-        """Store (N, d) float32 unit rows, and the reduction they went through."""
-        VectorIndex.build(vectors).save(self._folder / collection.INDEX_FILE)
+    def write_vectors(self, vectors: Floats, reduction: Reduction, settings: IndexSettings) -> None:
+        """Store (N, d) float32 unit rows, indexed as asked for, and the reduction they went through."""
+        self._write_index(collection.INDEX_FILE, vectors, settings)
         reduction.save(self._folder / collection.REDUCTION_FILE)
 
-    def write_objects(self, vectors: Floats) -> None:
-        """Store the vectors of the objects, (number of objects, d) float32 unit rows."""
-        VectorIndex.build(vectors).save(self._folder / collection.OBJECT_INDEX_FILE)
+    def write_objects(self, vectors: Floats, settings: IndexSettings) -> None:
+        """Store the vectors of the objects, (number of objects, d) float32 unit rows, indexed as asked for."""
+        self._write_index(collection.OBJECT_INDEX_FILE, vectors, settings)
 
     @contextmanager
     def create_maps(self, count: int, shapes: Mapping[str, tuple[int, int, int]]) -> Iterator[dict[str, MapsFile]]:
@@ -67,6 +73,11 @@ class GenerationWriter:
         self._folder.rename(published)
         sync(published.parent)
         prune(self._path)
+
+    def _write_index(self, name: str, vectors: Floats, settings: IndexSettings) -> None:
+        index = build_index(vectors, settings)
+        index.save(self._folder / name)
+        self.indexes[name] = index.note
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from indexer.collection import Collection
+from indexer.collection import INDEX_FILE, Collection
+from indexer.index_settings import IndexNote
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -13,7 +14,7 @@ def describe(path: Path) -> dict[str, Any]:
         CollectionError: there is none, or it is damaged.
     """
     with Collection.open(path) as collection:
-        manifest = collection.manifest
+        manifest, index = collection.manifest, collection.manifest.indexes[INDEX_FILE]
         return {
             "images": manifest.images,
             "objects": manifest.objects,
@@ -31,8 +32,19 @@ def describe(path: Path) -> dict[str, Any]:
             "map_shape": manifest.map_shapes.get("deep"),
             "fine_map_shape": manifest.map_shapes.get("fine"),
             "reduction_pictures": manifest.reduction.pictures if manifest.reduction else None,
-            "index": manifest.index,
+            "index": index.kind,
+            "index_asked": manifest.index.kind,
+            "index_storage": index.storage,
+            "index_parameters": {**index.parameters, **_efforts(index)},
+            "recall_asked": manifest.index.recall,
+            "recall_at_10": index.recall,
+            "query_ms": index.milliseconds,
             "object_index": manifest.object_index,
             "voc_root": manifest.voc_root,
             "bytes": sum(file["bytes"] for file in manifest.files.values()),
         }
+
+
+def _efforts(index: IndexNote) -> dict[str, int]:
+    """What is done for so many results."""
+    return {f"to {depth}:": effort for depth, effort in index.efforts}

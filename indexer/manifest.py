@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer.errors import CollectionError
+from indexer.index_settings import IndexNote, IndexSettings
 
 FORMAT_VERSION = 4
 FILENAME = "manifest.json"
@@ -44,7 +45,8 @@ class Manifest:
         reduction: None where vectors are kept as they come.
         vector_dim: length of a vector.
         map_shapes: stage -> (channels, height, width); empty where maps are not kept.
-        index: kind of the vector index.
+        index: what was asked of its indexes of vectors.
+        indexes: file -> what is told of the index in it.
         object_index: whether there is a second index, of the annotated objects.
         images: number of pictures, and of rows of the index.
         objects: number of annotated objects.
@@ -65,7 +67,8 @@ class Manifest:
     reduction: ReductionNote | None
     vector_dim: int
     map_shapes: dict[str, tuple[int, int, int]]
-    index: str
+    index: IndexSettings
+    indexes: dict[str, IndexNote]
     object_index: bool
     images: int
     objects: int
@@ -114,6 +117,8 @@ class Manifest:
                 "backbone": BackboneNote(**content["backbone"]),
                 "reduction": ReductionNote(**reduction) if reduction else None,
                 "map_shapes": {stage: tuple(shape) for stage, shape in content["map_shapes"].items()},
+                "index": IndexSettings(**content["index"]),
+                "indexes": {name: IndexNote.from_json(note) for name, note in content["indexes"].items()},
                 "classes": tuple(content["classes"]),
                 "embedded_with": tuple(content["embedded_with"]),
             }

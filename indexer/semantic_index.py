@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from indexer import derived
 from indexer.collection import Collection
 from indexer.errors import CollectionError
+from indexer.index_building import build_index
+from indexer.index_settings import DEFAULT_SETTINGS, IndexNote, IndexSettings
 from indexer.records import Hit
 from indexer.reduction import Floats
 from indexer.vector_index import VectorIndex
@@ -23,13 +25,16 @@ class SemanticIndex:
 
     Attributes:
         source: digest of what the rows were made with.
-        vectors: (N, d) float32 unit rows; row = image id.
     """
 
-    def __init__(self, vectors: Floats, source: str) -> None:
+    def __init__(self, index: VectorIndex, source: str) -> None:
         self.source = source
-        self.vectors = vectors
-        self._index = VectorIndex.build(vectors)
+        self._index = index
+
+    @classmethod
+    def build(cls, vectors: Floats, source: str, settings: IndexSettings = DEFAULT_SETTINGS) -> "SemanticIndex":
+        """Of (N, d) float32 unit rows, indexed as asked for."""
+        return cls(build_index(vectors, settings), source)
 
     @classmethod
     def load(cls, collection: Collection) -> "SemanticIndex | None":
@@ -42,16 +47,26 @@ class SemanticIndex:
         if arrays is None:
             return None
         rows = len(arrays.get("vectors", ()))
-        if rows != len(collection) or "source" not in arrays:
+        if rows != len(collection) or not arrays.keys() >= {"source", "note", "approximate"}:
             raise CollectionError(
                 f"expected a semantic index of {len(collection)} rows, found {rows}; align it: "
                 f"python -m localizer align --collection {collection.path}"
             )
-        return cls(arrays["vectors"], str(arrays["source"]))
+        return cls(VectorIndex.from_arrays(arrays), str(arrays["source"]))
 
     def save(self, collection: Collection) -> None:
         """Keep it beside its generation."""
-        derived.save(collection, _NAME, {"vectors": self.vectors, "source": np.array(self.source)})
+        derived.save(collection, _NAME, {**self._index.to_arrays(), "source": np.array(self.source)})
+
+    @property
+    def note(self) -> IndexNote:
+        """What is told of the index."""
+        return self._index.note
+
+    @property
+    def vectors(self) -> Floats:
+        """(N, d) float32 unit rows; row = image id."""
+        return self._index.vectors()
 
     def nearest(
         self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
@@ -61,5 +76,4 @@ class SemanticIndex:
 
     def vector(self, image_id: int) -> Floats:
         """One row, (d,) float32 of unit length."""
-        row: Floats = self.vectors[image_id]
-        return row
+        return self._index.vector(image_id)

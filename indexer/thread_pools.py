@@ -1,5 +1,9 @@
 """Threads of the numerical libraries, which each keep a pool of their own."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from threadpoolctl import threadpool_limits
 
 
@@ -10,3 +14,10 @@ def keep_to_one_pool() -> None:
     cores: one picture is embedded and its maps reduced in 30 ms with this, in 129 ms without.
     """
     threadpool_limits(limits=1, user_api="blas")
+
+
+@contextmanager
+def all_cores() -> Iterator[None]:
+    """Have the numerical libraries use every core for a while, in work that nothing else runs beside."""
+    with threadpool_limits(limits=os.cpu_count()):
+        yield

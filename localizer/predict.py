@@ -115,7 +115,8 @@ class Localizer:
         looks = (
             Look(self, {VECTOR: vectors[list(rows)], **read_inputs(collection, rows, given)}) for rows in chunks
         )
-        return SemanticIndex(np.concatenate([one.semantic_vectors() for one in looks]), self.finder.stored.digest)
+        rows = np.concatenate([one.semantic_vectors() for one in looks])
+        return SemanticIndex.build(rows, self.finder.stored.digest, collection.manifest.index)
 
 
 class Look:

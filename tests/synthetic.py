@@ -10,10 +10,10 @@ from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter
+from indexer.index_settings import DEFAULT_SETTINGS
 from indexer.manifest import Manifest, ReductionNote
 from indexer.records import Box, IndexedImage, ObjectLabel
 from indexer.reduction import VECTOR_DIM, Floats, Projection, Reduction, unit_rows
-from indexer.vector_index import VectorIndex
 
 _DRAWN, _CLUSTERS, _CHANNELS = 40, 100, 1280
 _POSES = ("Left", "Right", "Frontal", "Rear", "Unspecified")
@@ -63,7 +63,7 @@ def _publish(path: Path, root: Path, records: list[IndexedImage], vectors: Float
     mean = np.zeros(_CHANNELS, dtype=np.float32)
     reduction = Reduction(Projection(mean, np.ascontiguousarray(axes, dtype=np.float32)), {}, len(records))
     writer = GenerationWriter(path, path / "building")
-    writer.write_vectors(vectors, reduction)
+    writer.write_vectors(vectors, reduction, DEFAULT_SETTINGS)
     writer.write_records(records, [])
     splits = [record.split or "" for record in records]
     writer.publish(
@@ -79,7 +79,8 @@ def _publish(path: Path, root: Path, records: list[IndexedImage], vectors: Float
             reduction=ReductionNote(pictures=len(records)),
             vector_dim=VECTOR_DIM,
             map_shapes={},
-            index=VectorIndex.kind,
+            index=DEFAULT_SETTINGS,
+            indexes=writer.indexes,
             object_index=False,
             images=len(records),
             objects=sum(len(record.objects) for record in records),

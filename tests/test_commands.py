@@ -74,10 +74,24 @@ def test_inspect_lists_the_facts(collection_path: Path) -> None:
     assert facts["backbone"] == "resnet50"
     assert facts["map_shape"] == [128, 2, 2]
     assert facts["fine_map_shape"] == [32, 4, 4]
-    assert facts["index"] == "flat"
+    assert (facts["index"], facts["index_asked"], facts["recall_at_10"]) == ("flat", "auto", 1.0)
+    assert 0 < facts["query_ms"] < 1_000
     assert sum(facts["classes"].values()) == facts["objects"]
     assert facts["bytes"] > 40 * facts["vector_dim"] * 4
     assert all(name in text for name in facts)
+
+
+def test_build_takes_what_is_asked_of_the_index(own_devkit: Path, tmp_path: Path, resnet50_weights: Path) -> None:
+    asked = ("--index", "hnsw", "--recall", 0.8, "--storage", "float32")
+
+    refused = small_build(own_devkit, tmp_path / "c", resnet50_weights, "--recall", 0)
+    built = small_build(own_devkit, tmp_path / "c", resnet50_weights, *asked)
+
+    facts = json.loads(run_indexer("inspect", "--collection", tmp_path / "c", "--json").stdout)
+    text = run_indexer("inspect", "--collection", tmp_path / "c").stdout
+    assert (refused.exit_code, built.exit_code) == (2, 0)
+    assert (facts["index"], facts["index_storage"], facts["recall_asked"]) == ("hnsw", "float32", 0.8)
+    assert "links 16, candidates 100, to 16: 16" in text
 
 
 def test_evaluate_prints_scores_beside_chance(tmp_path: Path, collection_path: Path) -> None:

@@ -12,7 +12,9 @@ from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection, generations
 from indexer.errors import CollectionBusyError, CollectionError, DatasetError, InferenceError
+from indexer.index_settings import IndexSettings
 from indexer.inference import Inference
+from indexer.manifest import Manifest
 from tests.test_build import picture
 
 Request = Callable[..., BuildRequest]
@@ -161,6 +163,48 @@ def test_another_kind_of_embedding_replaces_all_of_it(
     assert (summary.embedded, summary.reused) == (12, 0)
     with Collection.open(built) as collection:
         assert collection.manifest.fingerprint != fingerprint
+
+
+def test_what_is_asked_of_the_index_stays_until_something_else_is_and_embeds_nothing(
+    built: Path, request_build: Request
+) -> None:
+    asked = build(request_build(built, index_kind="hnsw", storage="int8"))
+    unchanged = build(request_build(built))
+    with Collection.open(built) as collection:
+        manifest = collection.manifest
+        finds_itself = [collection.nearest(collection.vector(row), 1)[0].image_id for row in range(12)]
+    less = build(request_build(built, recall=0.9))
+    with Collection.open(built) as collection:
+        index = collection.manifest.index
+
+    assert [(one.embedded, one.published) for one in (asked, unchanged, less)] == [
+        (0, True), (0, False), (0, True),
+    ]  # fmt: skip
+    assert manifest.index == IndexSettings("hnsw", 0.99, "int8")
+    assert manifest.indexes["index.faiss"].kind == "hnsw"
+    assert "index-approximate.faiss" in manifest.files
+    assert finds_itself == list(range(12))
+    assert index == IndexSettings("hnsw", 0.9, "int8")
+
+
+def test_objects_are_indexed_as_the_images_are(built: Path, request_build: Request) -> None:
+    build(request_build(built, index_objects=True, index_kind="hnsw"))
+
+    with Collection.open(built) as collection:
+        indexes = collection.manifest.indexes
+        objects = collection.objects
+        assert objects is not None
+        best = [objects.nearest(objects.vector(row), 1)[0].score for row in range(len(objects))]
+
+    assert {file: note.kind for file, note in indexes.items()} == {"index.faiss": "hnsw", "objects.faiss": "hnsw"}
+    assert best == pytest.approx([1.0] * len(best))
+
+
+def test_the_same_pictures_are_indexed_to_the_same_bytes(built: Path, request_build: Request) -> None:
+    build(request_build(built, from_scratch=True))
+
+    first, second = (Manifest.load(folder) for folder in generations(built))
+    assert first.files["index.faiss"] == second.files["index.faiss"]
 
 
 def test_maps_can_be_left_out_and_later_rebuilt(built: Path, request_build: Request) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from indexer import derived
 from indexer.collection import Collection
 from indexer.errors import CollectionError
+from indexer.index_settings import IndexSettings
 from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
 from localizer.semantic import DEFAULT_WEIGHT, WEIGHTS, choose_weight, join
@@ -39,7 +40,7 @@ def positive(seed: int, *shape: int) -> Floats:
 
 
 def random_index(rows: int = IMAGES, source: str = "abc") -> SemanticIndex:
-    return SemanticIndex(unit_rows(random_floats(0, rows, 2)), source)
+    return SemanticIndex.build(unit_rows(random_floats(0, rows, 2)), source)
 
 
 @unhurried
@@ -95,6 +96,17 @@ def test_an_index_comes_back_from_beside_its_generation(own: Collection) -> None
     assert loaded.source == "abc"
     assert np.array_equal(loaded.vectors, saved.vectors)
     assert [path.name for path in stored(own).parent.iterdir()] == ["semantic.npz"]
+
+
+def test_an_approximate_index_comes_back_too(own: Collection) -> None:
+    rows = unit_rows(random_floats(0, IMAGES, 8))
+    SemanticIndex.build(rows, "abc", IndexSettings("hnsw")).save(own)
+
+    loaded = SemanticIndex.load(own)
+
+    assert loaded is not None
+    assert loaded.note.kind == "hnsw"
+    assert [loaded.nearest(row, 1)[0].image_id for row in rows] == list(range(IMAGES))
 
 
 def test_each_row_finds_itself_first_unless_it_is_left_out() -> None:
