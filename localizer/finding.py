@@ -68,11 +68,11 @@ def thin_out(scores: Tensor, boxes: Tensor) -> FoundObjects:
 
 
 def keep_apart(same: Tensor) -> Tensor:
-    """Non-maximum suppression: numbers of those of D boxes, best first, that no better one that is kept is the same as.
+    """Non-maximum suppression: numbers of those of D boxes, best first, that are no better one's that is kept.
 
     Which are kept follows from which better ones are: asked of all at once, round after round, until it holds. A
-    round settles one box more at least, and mostly all that are left. torchvision has a function for it, too, whose
-    import would take longer than all the rest of a query from the shell.
+    round settles one box more at least, and mostly all that are left. torchvision has a function for it, too, but
+    importing that would take longer than all the rest of a query from the shell.
 
     Args:
         same: (D, D) bool, whether two boxes are of one object.
