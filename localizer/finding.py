@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from localizer.arithmetic import half_precision, one_core
 from localizer.boxes import iou
 from localizer.dense_head import DenseHead, DenseOutput
 from localizer.examples import Inputs
@@ -32,12 +33,14 @@ class FoundObjects:
 
 
 @torch.inference_mode()
+@one_core()
 def find_objects(head: DenseHead, inputs: Inputs) -> list[FoundObjects]:
     """What there is in each of N pictures."""
     count = len(inputs["deep"])
     found: list[FoundObjects] = []
     for start in range(0, count, _AT_ONCE):
-        output: DenseOutput = head({stage: maps[start : start + _AT_ONCE] for stage, maps in inputs.items()})
+        with half_precision():
+            output: DenseOutput = head({stage: maps[start : start + _AT_ONCE] for stage, maps in inputs.items()})
         scores, boxes = score_cells(output), output.boxes().clamp(0, 1)
         found += [thin_out(*picture) for picture in zip(scores, boxes, strict=True)]
     return found
