@@ -30,7 +30,7 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen at.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=4, show_default=True, help="Threads of each process."
+    "--threads", type=click.IntRange(min=1), default=16, show_default=True, help="Threads of each process."
 )
 @click.option(
     "--max-batch",

@@ -126,7 +126,9 @@ class QuerySchema(Schema):
 
 def took() -> fields.Dict:
     """Milliseconds of each stage."""
-    metadata = {"description": "milliseconds of each stage"}
+    metadata = {
+        "description": "milliseconds of each stage; embed and localize are those of the whole batch that the picture was in"
+    }
     return fields.Dict(fields.String(), fields.Float(), attribute="timings.rounded", metadata=metadata)
 
 
