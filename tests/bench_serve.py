@@ -98,7 +98,7 @@ def loads_of(port: int, clients: int, requests: Iterator[bytes], kept: list[Load
     """Measures the throughput of so many clients, and keeps the rest."""
 
     def measure() -> float:
-        kept.append(keep_busy(port, clients, requests, max(150, 15 * clients)))
+        kept.append(keep_busy(port, clients, requests, max(150, 8 * clients)))
         return kept[-1].throughput
 
     return measure

@@ -127,3 +127,11 @@ def test_help_waits_for_no_heavy_import(package: str) -> None:
     loaded = subprocess.run([sys.executable, "-c", program], cwd=HOME, capture_output=True, text=True, check=True)
 
     assert not {"torch", "faiss", "numpy", "sqlalchemy", "flask"} & set(loaded.stdout.split())
+
+
+def test_a_service_waits_for_no_import_that_only_training_and_evaluation_need() -> None:
+    program = "import sys; import search_service.serve; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=HOME, capture_output=True, text=True, check=True)
+
+    assert not {"matplotlib", "scipy", "sklearn", "timm", "torchvision"} & set(loaded.stdout.split())
