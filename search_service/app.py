@@ -90,9 +90,11 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
 def _open_engine(settings: Settings) -> SearchEngine | EmptyCollectionError:
     """The engine, or why there is none yet: a service may be started before the first build."""
     try:
-        return SearchEngine.open(settings)
+        opened = SearchEngine.open(settings)
     except EmptyCollectionError as error:
         return error
+    opened.warm_up()
+    return opened
 
 
 def _open_map(engine: SearchEngine | EmptyCollectionError) -> PictureMap | None:

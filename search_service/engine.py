@@ -71,7 +71,7 @@ class SearchEngine:
 
     @classmethod
     def open(cls, settings: Settings) -> "SearchEngine":
-        """Open the collection, load the weights, hold one against the other, and run all once to warm up.
+        """Open the collection, load the weights, and hold one against the other.
 
         Raises:
             CollectionError: no collection there, or weights of another fingerprint.
@@ -81,9 +81,13 @@ class SearchEngine:
         collection = Collection.open(settings.collection)
         embedder = Embedder.for_collection(collection.manifest, settings.weights)
         root = voc.find_root(settings.voc_root) if settings.voc_root else Path(collection.manifest.voc_root)
-        engine = cls(collection, embedder, root, settings.max_batch)
-        engine._warm_up()
-        return engine
+        return cls(collection, embedder, root, settings.max_batch)
+
+    def warm_up(self) -> None:
+        """Ask everything once: what is loaded when it is first needed is loaded by then."""
+        blank = self._embedder.blank()
+        self._batcher.see(lambda: [blank], Timings())
+        self.answer(Query((IndexedPicture(0),)))
 
     def close(self) -> None:
         """Answer what was asked, and give the collection's files back."""
@@ -161,12 +165,6 @@ class SearchEngine:
         ids = self.collection.matching_images(filters)
         page = self.collection.images(ids[offset : offset + k].tolist())
         return Listing(tuple(page), len(ids), offset)
-
-    def _warm_up(self) -> None:
-        """Ask everything once: what is loaded when it is first needed is loaded by then."""
-        blank = self._embedder.blank()
-        self._batcher.see(lambda: [blank], Timings())
-        self.answer(Query((IndexedPicture(0),)))
 
     def _try_to_prepare(self, query: Query, wishes: Wishes, timings: Timings) -> "_Asked | LookalikeError":
         try:

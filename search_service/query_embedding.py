@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from search_service.picture_files import PictureFiles
 from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, Timings, UploadedPicture
 
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
+DECODED_AT_ONCE = 4  # pictures; one may take 100 MB, and few are faster embedded than so many are decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -70,6 +72,7 @@ class QueryEmbedder:
         self._files = files
         self._localizer = localizer
         self._semantic = semantic
+        self._decoders = BoundedSemaphore(DECODED_AT_ONCE)
         dim = collection.manifest.vector_dim if semantic is None else semantic.vectors.shape[1]
         head = "" if semantic is None else semantic.source
         self._texts = EmbeddingTexts(collection.manifest.fingerprint, head, dim)
@@ -182,10 +185,11 @@ class QueryEmbedder:
         )
 
     def _decode(self, data: bytes, box: Box | None, image: IndexedImage | None) -> Prepared:
-        picture: Picture = images.decode(data, self._embedder.side, box)
+        with self._decoders:
+            picture: Picture = images.decode(data, self._embedder.side, box)
+            pixels = self._embedder.pixels(picture)
         width, height = picture.width, picture.height
         part = box.clipped(width, height) if box else None
-        pixels = self._embedder.pixels(picture)
         return Prepared(image=image, width=width, height=height, box=part, pixels=pixels)
 
     def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
