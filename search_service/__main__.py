@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.command_line import EXISTING_FOLDER, Commands, collection_option, json_option, table
+from search_service.settings import MAX_BATCH
 
 if TYPE_CHECKING:
     from search_service.records import Answer
@@ -35,7 +36,7 @@ def main() -> None:
 @click.option(
     "--max-batch",
     type=click.IntRange(min=1),
-    default=16,
+    default=MAX_BATCH,
     show_default=True,
     help="Pictures of concurrent requests that are embedded at once, at most.",
 )
