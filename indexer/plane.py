@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.manifold import TSNE
 
 from indexer import derived
 from indexer.collection import Collection
@@ -23,6 +22,8 @@ def lay_out(vectors: Floats, seed: int = 0) -> NDArray[np.float32]:
     """
     if len(vectors) < _FEW or not np.ptp(vectors, axis=0).any():
         return _principal_components(vectors)
+    from sklearn.manifold import TSNE  # noqa: PLC0415 - its import takes a second, and who reads places needs none
+
     perplexity = min(_PERPLEXITY, (len(vectors) - 1) / 3)
     places = TSNE(perplexity=perplexity, init="pca", random_state=seed, n_jobs=-1).fit_transform(vectors)
     return np.asarray(places, dtype=np.float32)

@@ -103,10 +103,11 @@ def evaluate(collection: Path, split: str, *, as_json: bool) -> None:
     from indexer.collection import Collection
     from localizer import evaluation_record
     from localizer.evaluate import evaluate as run_evaluation
+    from localizer.evaluation_recording import make_record
     from localizer.evaluation_text import to_text
 
     with Collection.open(collection) as opened:
-        record = evaluation_record.make_record(run_evaluation(opened, split))
+        record = make_record(run_evaluation(opened, split))
         evaluation_record.keep(opened, record)
     found = record.figures
     click.echo(json.dumps(found) if as_json else to_text(found))

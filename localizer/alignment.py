@@ -10,6 +10,7 @@ from indexer.errors import DatasetError
 from localizer import checkpoint, evaluation_record
 from localizer.errors import HeadError, NoHeadError, TrainingError
 from localizer.evaluate import evaluate
+from localizer.evaluation_recording import make_record
 from localizer.predict import Localizer
 
 logger = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ def _bring_heads(collection: Collection) -> bool:
     if not split or not heads or (held and held.heads == heads):
         return False
     try:
-        record = evaluation_record.make_record(evaluate(collection, split))
+        record = make_record(evaluate(collection, split))
     except HeadError as error:
         logger.warning("The %s is not worked out anew: %s", HEADS, error)
         return False

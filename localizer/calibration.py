@@ -1,7 +1,6 @@
 """Making probabilities and predicted IoUs mean what they say, by pictures that were not trained on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from scipy.special import log_expit, log_softmax
 from torch import Tensor
 
 from localizer.boxes import iou
+from localizer.corrections import EDGE, Calibration, DetectionCalibration
 from localizer.examples import Examples
 from localizer.finding import FoundObjects
 from localizer.objects import Objects
@@ -18,34 +18,9 @@ from localizer.predicting import Answers
 from localizer.scoring import HALF
 
 _LIKELY = 0.05  # score from which a detection tells anything
-_EDGE = 1e-6  # what scores are kept away from 0 and 1, where logits have no end
 _TRUST = 1.0  # in the uncalibrated head, as much as in one picture: keeps a handful from bending it far
 
 Doubles = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Corrections of a head's answers.
-
-    Attributes:
-        temperature: what class logits are divided by (Guo et al., "On Calibration of Modern Neural Networks",
-            ICML 2017).
-        iou_slope: what IoU logits are multiplied with.
-        iou_offset: what is added to them then (Platt scaling).
-    """
-
-    temperature: float = 1.0
-    iou_slope: float = 1.0
-    iou_offset: float = 0.0
-
-    def probabilities(self, class_logits: Tensor) -> Tensor:
-        """(N, classes), rows that sum to 1."""
-        return (class_logits / self.temperature).softmax(-1)
-
-    def expected_iou(self, iou_logits: Tensor) -> Tensor:
-        """(N,) in (0, 1)."""
-        return torch.sigmoid(iou_logits * self.iou_slope + self.iou_offset)
 
 
 def calibrate(answers: Answers, held: Examples) -> Calibration:
@@ -56,33 +31,12 @@ def calibrate(answers: Answers, held: Examples) -> Calibration:
     return Calibration(temperature, slope, offset)
 
 
-@dataclass(frozen=True, slots=True)
-class DetectionCalibration:
-    """What a detection's score means: two lines, each from the score's logit to another logit.
-
-    Attributes:
-        probability: slope and offset for the probability that an object of its class is there (IoU >= 0.5).
-        iou: slope and offset for the IoU with the best object of its class.
-    """
-
-    probability: tuple[float, float] = (1.0, 0.0)
-    iou: tuple[float, float] = (1.0, 0.0)
-
-    def probabilities(self, scores: Tensor) -> Tensor:
-        """(D,) in (0, 1)."""
-        return _along(self.probability, scores)
-
-    def expected_iou(self, scores: Tensor) -> Tensor:
-        """(D,) in (0, 1)."""
-        return _along(self.iou, scores)
-
-
 def calibrate_detections(found: Sequence[FoundObjects], held: Examples) -> DetectionCalibration:
     """The lines under which what was found in examples held aside is likeliest."""
     scores, overlaps = overlaps_with_own_class(found, held.objects)
     if not len(scores):
         return DetectionCalibration()
-    logits = torch.logit(scores, eps=_EDGE).double().numpy()
+    logits = torch.logit(scores, eps=EDGE).double().numpy()
     hits = (overlaps >= HALF).double().numpy()
     return DetectionCalibration(fit_logistic(logits, hits), fit_logistic(logits, overlaps.double().numpy()))
 
@@ -99,10 +53,6 @@ def _best_overlaps(found: FoundObjects, objects: Objects, row: int) -> Tensor:
     shares = iou(found.boxes[:, None], objects.boxes[row][None])
     fits = (found.class_ids[:, None] == objects.class_ids[row]) & objects.real[row]
     return (shares * fits).amax(1)
-
-
-def _along(line: tuple[float, float], scores: Tensor) -> Tensor:
-    return torch.sigmoid(line[0] * torch.logit(scores, eps=_EDGE) + line[1])
 
 
 def fit_logistic(logits: Doubles, targets: Doubles) -> tuple[float, float]:

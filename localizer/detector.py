@@ -6,8 +6,8 @@ from dataclasses import replace
 import torch
 
 from localizer.boxes import pixel_box
-from localizer.calibration import DetectionCalibration
 from localizer.checkpoint import StoredHead, restore
+from localizer.corrections import DetectionCalibration
 from localizer.dense_head import DenseHead
 from localizer.examples import Inputs
 from localizer.finding import FoundObjects, find_objects

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchvision.ops import batched_nms, box_iou
 
+from localizer.arithmetic import half_precision, one_core
+from localizer.boxes import iou
 from localizer.dense_head import DenseHead, DenseOutput
 from localizer.examples import Inputs
 
@@ -32,12 +33,14 @@ class FoundObjects:
 
 
 @torch.inference_mode()
+@one_core()
 def find_objects(head: DenseHead, inputs: Inputs) -> list[FoundObjects]:
     """What there is in each of N pictures."""
     count = len(inputs["deep"])
     found: list[FoundObjects] = []
     for start in range(0, count, _AT_ONCE):
-        output: DenseOutput = head({stage: maps[start : start + _AT_ONCE] for stage, maps in inputs.items()})
+        with half_precision():
+            output: DenseOutput = head({stage: maps[start : start + _AT_ONCE] for stage, maps in inputs.items()})
         scores, boxes = score_cells(output), output.boxes().clamp(0, 1)
         found += [thin_out(*picture) for picture in zip(scores, boxes, strict=True)]
     return found
@@ -60,8 +63,25 @@ def thin_out(scores: Tensor, boxes: Tensor) -> FoundObjects:
     values = scores[cells, class_ids]
     values, order = values.topk(min(_CELLS, len(values)))
     class_ids, candidates = class_ids[order], boxes[cells[order]]
-    kept = batched_nms(candidates, values, class_ids, _SAME)[:_OBJECTS]
-    agreeing = (box_iou(candidates[kept], candidates) > _AGREEING) & (class_ids[kept][:, None] == class_ids)
-    votes = agreeing * values
+    overlaps = iou(candidates[:, None], candidates) * (class_ids[:, None] == class_ids)
+    kept = keep_apart(overlaps > _SAME)[:_OBJECTS]
+    votes = (overlaps[kept] > _AGREEING) * values
     votes[:, kept] += torch.eye(len(kept)) * 1e-9  # an empty box agrees with nothing, not even with itself
     return FoundObjects(class_ids[kept], values[kept], votes @ candidates / votes.sum(1, keepdim=True))
+
+
+def keep_apart(same: Tensor) -> Tensor:
+    """Non-maximum suppression: numbers of those of D boxes, best first, that are no better one's that is kept.
+
+    Which are kept follows from which better ones are: asked of all at once, round after round, until it holds. A
+    round settles one box more at least, and mostly all that are left. torchvision has a function for it, too, but
+    importing that would take longer than all the rest of a query from the shell.
+
+    Args:
+        same: (D, D) bool, whether two boxes are of one object.
+    """
+    beaten_by = same.tril(-1)
+    kept = torch.ones(len(same), dtype=torch.bool)
+    while not torch.equal(left := ~(beaten_by & kept).any(1), kept):
+        kept = left
+    return kept.nonzero().squeeze(1)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from localizer.boxes import pixel_box
-from localizer.calibration import Calibration
 from localizer.checkpoint import StoredHead, restore
+from localizer.corrections import Calibration
 from localizer.examples import Inputs
 from localizer.head import HeadShape, make_head
 from localizer.predicting import ask

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from localizer import boxes as arithmetic
+from localizer import boxes as box_arithmetic
+from localizer.arithmetic import half_precision, one_core
 from localizer.augment import mirror
 from localizer.examples import VECTOR, Inputs
 from localizer.head import Output
@@ -31,6 +32,7 @@ class Answers:
 
 
 @torch.inference_mode()
+@one_core()
 def ask(head: nn.Module, inputs: Inputs) -> Answers:
     """Ask about N pictures, some at a time."""
     count = len(next(iter(inputs.values())))
@@ -51,17 +53,18 @@ def _ask_both(head: nn.Module, inputs: Inputs) -> Answers:
         alone: Output = head(inputs)
         return Answers(alone.class_logits, alone.presence_logits, alone.boxes, alone.iou_logits)
     mirrored = mirror(inputs)
-    both: Output = head({stage: torch.cat([maps, mirrored[stage]]) for stage, maps in inputs.items()})
+    with half_precision():
+        both: Output = head({stage: torch.cat([maps, mirrored[stage]]) for stage, maps in inputs.items()})
     boxes, turned = both.boxes.chunk(2)
     return Answers(
         _mean_of_halves(both.class_logits),
         _mean_of_halves(both.presence_logits),
-        (boxes + arithmetic.mirror(turned)) / 2,
+        (boxes + box_arithmetic.mirror(turned)) / 2,
         _mean_of_halves(both.iou_logits),
     )
 
 
 def _mean_of_halves(values: Tensor) -> Tensor:
-    """(2N, ...) -> (N, ...)."""
-    seen, mirrored = values.chunk(2)
+    """(2N, ...) -> (N, ...) float32."""
+    seen, mirrored = values.float().chunk(2)
     return (seen + mirrored) / 2

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.command_line import EXISTING_FOLDER, Commands, collection_option, json_option, table
+from search_service.settings import MAX_BATCH
 
 if TYPE_CHECKING:
     from search_service.records import Answer
@@ -30,11 +31,24 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen at.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=4, show_default=True, help="Threads of each process."
+    "--threads", type=click.IntRange(min=1), default=16, show_default=True, help="Threads of each process."
+)
+@click.option(
+    "--max-batch",
+    type=click.IntRange(min=1),
+    default=MAX_BATCH,
+    show_default=True,
+    help="Pictures of concurrent requests that are embedded at once, at most.",
 )
 @click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
 @weights_option
-def serve(collection: Path, voc_root: Path | None, weights: str | None, **how: Any) -> None:  # noqa: ANN401 - click's
+def serve(
+    collection: Path,
+    voc_root: Path | None,
+    weights: str | None,
+    max_batch: int,
+    **how: Any,  # noqa: ANN401 - click's
+) -> None:
     """Serve a collection, in a browser and over JSON, until stopped."""
     from indexer.collection import Collection
     from indexer.errors import EmptyCollectionError
@@ -45,7 +59,7 @@ def serve(collection: Path, voc_root: Path | None, weights: str | None, **how: A
         Collection.open(collection).close()
     except EmptyCollectionError as error:
         click.echo(f"Nothing is indexed yet: {error}", err=True)
-    settings = Settings(collection=collection, voc_root=voc_root, weights=weights)
+    settings = Settings(collection=collection, voc_root=voc_root, weights=weights, max_batch=max_batch)
     run_server(settings, **how)
 
 

@@ -126,7 +126,7 @@ class QuerySchema(Schema):
 
 def took() -> fields.Dict:
     """Milliseconds of each stage."""
-    metadata = {"description": "milliseconds of each stage"}
+    metadata = {"description": "milliseconds of each stage; embed and localize of the whole batch"}
     return fields.Dict(fields.String(), fields.Float(), attribute="timings.rounded", metadata=metadata)
 
 

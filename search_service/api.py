@@ -25,7 +25,7 @@ from search_service.examples import samples
 from search_service.map_data import PictureMap
 from search_service.packed import Packed
 from search_service.query_reader import load_flat, read_body, read_json
-from search_service.records import Answer, IndexedPicture, Query
+from search_service.records import Answer, IndexedPicture, Query, Wishes
 from search_service.request_schemas import (
     BatchSchema,
     FlatWishesSchema,
@@ -35,6 +35,7 @@ from search_service.request_schemas import (
     SearchFormSchema,
     SearchSchema,
 )
+from search_service.server_timing import HEADER, tell
 
 MAX_BATCH_BYTES = 64 * 2**20
 _FOR_GOOD = 31_536_000  # seconds; a year, the longest that caches are asked to keep anything
@@ -54,6 +55,17 @@ def engine() -> SearchEngine:
         message = f"nothing is indexed yet: {opened}; then start the service again"
         raise RequestError(503, "empty_collection", message)
     return opened
+
+
+def answer(query: Query, wishes: Wishes) -> Answer:
+    """What the engine answers; the response's header will tell how long it took.
+
+    Raises:
+        LookalikeError: as `SearchEngine.answer`.
+    """
+    answer = engine().answer(query, wishes)
+    tell(answer.timings)
+    return answer
 
 
 def picture_map() -> PictureMap:
@@ -82,22 +94,23 @@ def takes_in_address(schema: type) -> Any:  # noqa: ANN401 - a decorator
 
 @api.post("/api/v1/search")
 @takes(SearchSchema, SearchFormSchema)
-@api.response(200, AnswerSchema)
+@api.response(200, AnswerSchema, headers=HEADER)
 @api.doc(**samples("search"))
 def search() -> Answer:
     """The images that look most like the pictures sent, or named."""
     query, wishes = read_body(request, SearchSchema(), SearchFormSchema())
-    return engine().answer(query, wishes)
+    return answer(query, wishes)
 
 
 @api.post("/api/v1/search/batch")
 @takes(BatchSchema)
-@api.response(200, BatchAnswerSchema)
+@api.response(200, BatchAnswerSchema, headers=HEADER)
 @api.doc(**samples("batch"))
 def search_batch() -> dict[str, Any]:
-    """Up to 64 searches in one call, embedded in one batch; each has its answer, or why there is none."""
+    """Up to 64 searches in one call, embedded together; each has its answer, or why there is none."""
     request.max_content_length = MAX_BATCH_BYTES
     answers, timings = engine().answer_all(read_json(request, BatchSchema())["queries"])
+    tell(timings)
     items = [
         {"answer": None, "error": problem(one)[1]}
         if isinstance(one, LookalikeError)
@@ -109,11 +122,12 @@ def search_batch() -> dict[str, Any]:
 
 @api.post("/api/v1/localize")
 @takes(PictureSchema, PictureFormSchema)
-@api.response(200, LocatedSchema)
+@api.response(200, LocatedSchema, headers=HEADER)
 @api.doc(**samples("localize"))
 def localize() -> Response:
     """What is in the picture sent, or named, and where."""
     located = engine().localize(read_body(request, PictureSchema(), PictureFormSchema()))
+    tell(located.timings)
     found = located.sight.localization
     told = LocalizationSchema().dump(found.to_json()) if found else {}
     return jsonify({"query": SightSchema().dump(located.sight), **told, "took_ms": located.timings.rounded})
@@ -138,12 +152,12 @@ def image(image_id: int) -> Any:  # noqa: ANN401 - a record, which the schema wr
 
 @api.get("/api/v1/images/<int:image_id>/similar")
 @takes_in_address(FlatWishesSchema)
-@api.response(200, AnswerSchema)
+@api.response(200, AnswerSchema, headers=HEADER)
 @api.doc(**samples("similar"))
 def similar(image_id: int) -> Answer:
     """The images that look most like an indexed one."""
     wishes = load_flat(FlatWishesSchema(), request.args)
-    return engine().answer(Query((IndexedPicture(image_id),)), wishes)
+    return answer(Query((IndexedPicture(image_id),)), wishes)
 
 
 @api.get("/api/v1/images/<int:image_id>/file")

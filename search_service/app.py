@@ -18,6 +18,7 @@ from search_service.pages import of_parts, pages
 from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
+from search_service.server_timing import add_server_timing
 from search_service.settings import Settings
 
 _BASE64_GROWTH = 4 / 3
@@ -81,6 +82,7 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
         app.register_error_handler(family, _refuse_known)
     app.register_error_handler(HTTPException, _refuse_http)
     app.after_request(_add_headers)
+    add_server_timing(app)
     app.context_processor(lambda: _page_context(app.extensions["lookalike"]))
     return app
 
@@ -88,9 +90,11 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
 def _open_engine(settings: Settings) -> SearchEngine | EmptyCollectionError:
     """The engine, or why there is none yet: a service may be started before the first build."""
     try:
-        return SearchEngine.open(settings)
+        opened = SearchEngine.open(settings)
     except EmptyCollectionError as error:
         return error
+    opened.warm_up()
+    return opened
 
 
 def _open_map(engine: SearchEngine | EmptyCollectionError) -> PictureMap | None:

@@ -1,10 +1,9 @@
 """A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-
-import numpy as np
 
 from indexer import voc
 from indexer.collection import Collection
@@ -12,13 +11,14 @@ from indexer.embedder import Embedder
 from indexer.errors import LookalikeError
 from indexer.filters import Filters
 from indexer.records import IndexedImage
-from indexer.reduction import Floats, unit_rows
+from indexer.reduction import Floats
 from indexer.semantic_index import SemanticIndex
 from search_service.errors import RequestError
 from search_service.heads import open_localizer, open_semantic_index
+from search_service.micro_batching import MicroBatcher
 from search_service.picture_files import PictureFiles
 from search_service.query_embedding import Prepared, QueryEmbedder
-from search_service.ranking import Ranker
+from search_service.ranking import Ranker, combine
 from search_service.records import (
     IMAGES,
     OBJECTS,
@@ -35,19 +35,18 @@ from search_service.records import (
     Timings,
     Wishes,
 )
-from search_service.settings import Settings
+from search_service.settings import MAX_BATCH, Settings
 from search_service.wish_checks import check_filters, check_page, check_query, check_wishes
 
 _NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train one without --task"
-_LEAST_LENGTH = 1e-4  # of what positives less negatives come to; below it they point nowhere
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Asked:
     """A query whose pictures are prepared, and its wishes, checked."""
 
-    positives: list[Prepared]
-    negatives: list[Prepared]
+    pictures: list[Prepared]
+    positives: int
     wishes: Wishes
     mode: str
 
@@ -55,7 +54,9 @@ class _Asked:
 class SearchEngine:
     """One collection with the embedder and the heads that fit it; may be asked from any number of threads."""
 
-    def __init__(self, collection: Collection, embedder: Embedder, voc_root: Path) -> None:
+    def __init__(
+        self, collection: Collection, embedder: Embedder, voc_root: Path, max_batch: int = MAX_BATCH
+    ) -> None:
         self.collection = collection
         self.files = PictureFiles(voc_root)
         self._localizer, self._why_no_localizer = open_localizer(collection)
@@ -65,11 +66,12 @@ class SearchEngine:
         self.modes = (VISUAL,) if semantic is None else (SEMANTIC, VISUAL)
         self.targets = (IMAGES,) if collection.objects is None else (IMAGES, OBJECTS)
         self._embedder = QueryEmbedder(collection, embedder, self.files, self._localizer, semantic)
+        self._batcher = MicroBatcher(self._embedder.see, max_batch)
         self._ranker = Ranker(collection, semantic)
 
     @classmethod
     def open(cls, settings: Settings) -> "SearchEngine":
-        """Open the collection, load the weights, hold one against the other, and run all once to warm up.
+        """Open the collection, load the weights, and hold one against the other.
 
         Raises:
             CollectionError: no collection there, or weights of another fingerprint.
@@ -79,10 +81,18 @@ class SearchEngine:
         collection = Collection.open(settings.collection)
         embedder = Embedder.for_collection(collection.manifest, settings.weights)
         root = voc.find_root(settings.voc_root) if settings.voc_root else Path(collection.manifest.voc_root)
-        engine = cls(collection, embedder, root)
-        engine._embedder.warm_up()
-        engine.answer(Query((IndexedPicture(0),)))
-        return engine
+        return cls(collection, embedder, root, settings.max_batch)
+
+    def warm_up(self) -> None:
+        """Ask everything once: what is loaded when it is first needed is loaded by then."""
+        blank = self._embedder.blank()
+        self._batcher.see(lambda: [blank], Timings())
+        self.answer(Query((IndexedPicture(0),)))
+
+    def close(self) -> None:
+        """Answer what was asked, and give the collection's files back."""
+        self._batcher.close()
+        self.collection.close()
 
     @property
     def localizes(self) -> bool:
@@ -96,27 +106,27 @@ class SearchEngine:
             ImageError: uploaded bytes are not a picture that can be searched with.
             RequestError: a wish out of its range, picture too large, no such image.
         """
-        timings = Timings()
-        asked = self._prepare(query, wishes or Wishes(), timings)
-        pictures = asked.positives + asked.negatives
-        return self._find(asked, self._embedder.see(pictures, timings, localize=asked.wishes.localize), timings)
+        [answer], _ = self.answer_all([(query, wishes or Wishes())])
+        if isinstance(answer, LookalikeError):
+            raise answer
+        return answer
 
     def answer_all(self, queries: Sequence[tuple[Query, Wishes]]) -> tuple[list[Answer | LookalikeError], Timings]:
-        """Answer many, embedded in one batch: each with its answer, or with why it has none; and their timings."""
+        """Answer many, embedded together: each with its answer, or with why it has none; and their timings."""
         timings = Timings()
-        asked = [self._try_to_prepare(*one, timings) for one in queries]
-        good = [one for one in asked if isinstance(one, _Asked)]
-        pictures = [picture for one in good for picture in one.positives + one.negatives]
-        localize = any(one.wishes.localize for one in good)
-        sights = iter(self._embedder.see(pictures, timings, localize=localize) if pictures else [])
-        answers: list[Answer | LookalikeError] = []
-        for one in asked:
-            if isinstance(one, _Asked):
-                own = [_told(next(sights), one.wishes) for _ in one.positives + one.negatives]
-                answers.append(self._try_to_find(one, own, timings))
-            else:
-                answers.append(one)
-        return answers, timings
+        asked: list[_Asked | LookalikeError] = []
+
+        def prepare() -> list[Prepared]:
+            asked.extend(self._try_to_prepare(*one, timings) for one in queries)
+            return [picture for one in asked if isinstance(one, _Asked) for picture in one.pictures]
+
+        sights = iter(self._batcher.see(prepare, timings))
+        return [
+            self._try_to_find(one, list(islice(sights, len(one.pictures))), timings)
+            if isinstance(one, _Asked)
+            else one
+            for one in asked
+        ], timings
 
     def localize(self, picture: QueryPicture) -> Located:
         """What is in a picture, and where; nothing is searched.
@@ -128,9 +138,7 @@ class SearchEngine:
         if self._localizer is None:
             raise RequestError(409, "no_head", self._why_no_localizer)
         timings = Timings()
-        with timings.measure("decode"):
-            prepared = self._embedder.prepare(picture, self.image)
-        [sight] = self._embedder.see([prepared], timings, localize=True)
+        [sight] = self._batcher.see(lambda: self._decode([picture], timings, localize=True), timings)
         return Located(sight, timings)
 
     def image(self, image_id: int) -> IndexedImage:
@@ -175,18 +183,18 @@ class SearchEngine:
         check_wishes(wishes, self.targets)
         check_filters(wishes.filters, self.collection.manifest, self.collection.poses)
         mode = self._settle_mode(wishes)
+        pictures = self._decode(query.positives + query.negatives, timings, localize=wishes.localize)
+        return _Asked(pictures, len(query.positives), wishes, mode)
+
+    def _decode(self, pictures: Sequence[QueryPicture], timings: Timings, *, localize: bool) -> list[Prepared]:
         with timings.measure("decode"):
-            positives, negatives = (
-                [self._embedder.prepare(one, self.image) for one in pictures]
-                for pictures in (query.positives, query.negatives)
-            )
-        return _Asked(positives, negatives, wishes, mode)
+            return [self._embedder.prepare(one, self.image, localize=localize) for one in pictures]
 
     def _find(self, asked: _Asked, sights: Sequence[Sight], timings: Timings) -> Answer:
-        positives, negatives = sights[: len(asked.positives)], sights[len(asked.positives) :]
+        positives, negatives = sights[: asked.positives], sights[asked.positives :]
         semantic = asked.mode == SEMANTIC
         with timings.measure("search"):
-            row = _combine(*([_row(one, semantic=semantic) for one in side] for side in (positives, negatives)))
+            row = combine(*([_row(one, semantic=semantic) for one in side] for side in (positives, negatives)))
             exclude = sorted({one.image.image_id for one in sights if one.image})
             ranking = self._ranker.rank(row, asked.mode, asked.wishes, exclude)
             found = self.collection.images([one.image_id for one in ranking.results])
@@ -224,22 +232,5 @@ class SearchEngine:
         return wishes.mode
 
 
-def _told(sight: Sight, wishes: Wishes) -> Sight:
-    """Without the localization where it was only made for others."""
-    return sight if wishes.localize else replace(sight, localization=None)
-
-
 def _row(sight: Sight, *, semantic: bool) -> Floats:
     return sight.semantic if semantic and sight.semantic is not None else sight.vector
-
-
-def _combine(positives: list[Floats], negatives: list[Floats]) -> Floats:
-    """Mean of the positives less mean of the negatives, of unit length."""
-    row: Floats = np.mean(positives, axis=0, dtype=np.float32)
-    if negatives:
-        row = row - np.mean(negatives, axis=0, dtype=np.float32)
-    if float(np.linalg.norm(row)) < _LEAST_LENGTH:
-        message = "expected positives that differ from the negatives, found them the same; leave some out"
-        raise RequestError(400, "no_direction", message)
-    unit: Floats = unit_rows(row[np.newaxis])[0]
-    return unit

@@ -10,6 +10,7 @@ from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from search_service.answer_schemas import ImageSchema, MatchSchema
+from search_service.api import answer as answer_of
 from search_service.api import engine
 from search_service.errors import RequestError
 from search_service.filter_chips import chips
@@ -61,7 +62,7 @@ def upload_page() -> Response | str:
 def picture_page(image_id: int) -> str:
     """One image: large, what is in it, and its neighbours."""
     state = PageState((IndexedPicture(image_id),), (), Wishes(k=PAGE_KS[0]))
-    answer = engine().answer(state.query, _NEIGHBOURS)
+    answer = answer_of(state.query, _NEIGHBOURS)
     [sight] = answer.positives
     return render_template(
         "picture.html",
@@ -122,7 +123,7 @@ def _render_start(state: PageState) -> str:
 
 
 def _render_answer(state: PageState, query: Query) -> str:
-    answer = engine().answer(query, state.wishes)
+    answer = answer_of(query, state.wishes)
     state = replace(
         state,
         positives=settle(query.positives, answer.positives),

@@ -1,7 +1,8 @@
 """The pictures of a query -> rows to search with, and what is in them: each is embedded once."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from search_service.picture_files import PictureFiles
 from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, Timings, UploadedPicture
 
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
+DECODED_AT_ONCE = 4  # pictures; one may take 100 MB, and few are faster embedded than so many are decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -34,6 +36,7 @@ class Prepared:
         box: the part that is meant.
         pixels: the network's input; None where the embedding is known.
         row: the embedding, where it was given.
+        localize: whether to tell what is in it.
     """
 
     image: IndexedImage | None = None
@@ -42,6 +45,15 @@ class Prepared:
     box: Box | None = None
     pixels: NDArray[np.uint8] | None = None
     row: Floats | None = None
+    localize: bool = False
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of what is meant, at least a pixel."""
+        if self.box is None:
+            return self.width or 1, self.height or 1
+        xmin, ymin, xmax, ymax = self.box.corners
+        return max(1, int(xmax - xmin)), max(1, int(ymax - ymin))
 
 
 class QueryEmbedder:
@@ -60,17 +72,81 @@ class QueryEmbedder:
         self._files = files
         self._localizer = localizer
         self._semantic = semantic
+        self._decoders = BoundedSemaphore(DECODED_AT_ONCE)
         dim = collection.manifest.vector_dim if semantic is None else semantic.vectors.shape[1]
         head = "" if semantic is None else semantic.source
         self._texts = EmbeddingTexts(collection.manifest.fingerprint, head, dim)
 
-    def prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage]) -> Prepared:
+    def prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage], *, localize: bool) -> Prepared:
         """Decode what has to be decoded; may be called from any thread.
 
         Raises:
             ImageError: the bytes are not a picture, or nothing of the box is inside it.
             RequestError: picture too large, file gone, or an embedding of another collection.
         """
+        return replace(self._prepare(picture, find), localize=localize)
+
+    def blank(self) -> Prepared:
+        """A picture of nothing, to be seen for a trial."""
+        side = self._embedder.side
+        return Prepared(width=side, height=side, pixels=np.zeros((side, side, 3), dtype=np.uint8), localize=True)
+
+    def see(self, pictures: Sequence[Prepared], timings: Timings) -> list[Sight]:
+        """Embed all of them in one batch, those whose embedding is not known yet, and look at what is in them.
+
+        Only for one thread at a time.
+        """
+        sights: dict[int, Sight] = {}
+        for read, chosen in (
+            (self._given, [place for place, one in enumerate(pictures) if one.row is not None]),
+            (self._fresh, [place for place, one in enumerate(pictures) if one.pixels is not None]),
+            (
+                self._stored,
+                [place for place, one in enumerate(pictures) if one.row is None and one.pixels is None],
+            ),
+        ):
+            if chosen:
+                sights |= zip(chosen, read([pictures[place] for place in chosen], timings), strict=True)
+        return [sights[place] for place in range(len(pictures))]
+
+    def _given(self, pictures: Sequence[Prepared], _: Timings) -> list[Sight]:
+        """Those of which nothing but the embedding is known."""
+        rows = [one.row for one in pictures if one.row is not None]
+        return [self._sight(one, row, self._vector(row), None) for one, row in zip(pictures, rows, strict=True)]
+
+    def _fresh(self, pictures: Sequence[Prepared], timings: Timings) -> list[Sight]:
+        """Those that were decoded."""
+        with timings.measure("embed"):
+            embedding = self._embed([one.pixels for one in pictures if one.pixels is not None])
+        return self._look(pictures, embedding, None, timings)
+
+    def _stored(self, pictures: Sequence[Prepared], timings: Timings) -> list[Sight]:
+        """Those that are indexed."""
+        ids = [one.image.image_id for one in pictures if one.image is not None]
+        with timings.measure("embed"):
+            with_maps = self._localizer is not None and any(one.localize for one in pictures)
+            embedding = self._collection.embeddings(ids, with_maps=with_maps)
+            rows = None if self._semantic is None else self._semantic.vectors[ids]
+        return self._look(pictures, embedding, rows, timings)
+
+    def _look(
+        self, pictures: Sequence[Prepared], embedding: Embedding, rows: Floats | None, timings: Timings
+    ) -> list[Sight]:
+        """Sights of embedded pictures; `rows` are those to search with, where they are known."""
+        localizations: Sequence[Localization | None] = [None] * len(pictures)
+        localize = any(one.localize for one in pictures)
+        joins = rows is None and self._semantic is not None
+        if self._localizer is not None and (localize or joins):
+            with timings.measure("localize"):
+                look = self._localizer.look(embedding)
+                rows = look.semantic_vectors() if joins else rows
+                if localize:
+                    localizations = look.localize([one.size for one in pictures])
+        rows = embedding.vectors if rows is None else rows
+        seen = zip(pictures, rows, embedding.vectors, localizations, strict=True)
+        return [self._sight(*one) for one in seen]
+
+    def _prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage]) -> Prepared:
         match picture:
             case EmbeddedPicture(embedding):
                 return Prepared(row=self._texts.read(embedding))
@@ -87,61 +163,14 @@ class QueryEmbedder:
                     raise RequestError(413, "too_large", message)
                 return self._decode(data, box, None)
 
-    def see(self, pictures: Sequence[Prepared], timings: Timings, *, localize: bool) -> list[Sight]:
-        """Embed all of them in one batch, those whose embedding is not known yet, and look at what is in them."""
-        found: dict[int, Sight] = {
-            place: self._sight(one, one.row, self._vector(one.row), None)
-            for place, one in enumerate(pictures)
-            if one.row is not None
-        }
-        fresh = [place for place, one in enumerate(pictures) if one.pixels is not None]
-        stored = [place for place, one in enumerate(pictures) if one.row is None and one.pixels is None]
-        if fresh:
-            with timings.measure("embed"):
-                pixels = [one for place in fresh if (one := pictures[place].pixels) is not None]
-                embedding = self._embed(pixels)
-            found |= self._look(pictures, fresh, embedding, None, timings if localize else None)
-        if stored:
-            with timings.measure("embed"):
-                ids = [image.image_id for place in stored if (image := pictures[place].image)]
-                embedding = self._collection.embeddings(ids, with_maps=localize and self._localizer is not None)
-                rows = None if self._semantic is None else self._semantic.vectors[ids]
-            found |= self._look(pictures, stored, embedding, rows, timings if localize else None)
-        return [found[place] for place in range(len(pictures))]
-
-    def warm_up(self) -> None:
-        """Embed and look at nothing, once: what is needed for it is loaded by then."""
-        side = self._embedder.side
-        blank = Prepared(width=side, height=side, pixels=np.zeros((side, side, 3), dtype=np.uint8))
-        self.see([blank], Timings(), localize=True)
-
-    def _look(
-        self,
-        pictures: Sequence[Prepared],
-        places: Sequence[int],
-        embedding: Embedding,
-        rows: Floats | None,
-        timings: Timings | None,
-    ) -> dict[int, Sight]:
-        """Place -> sight; without `timings` nothing is localized."""
-        localizations: Sequence[Localization | None] = [None] * len(places)
-        if self._localizer is not None and (timings or (rows is None and self._semantic is not None)):
-            look = self._localizer.look(embedding)
-            if rows is None and self._semantic is not None:
-                rows = look.semantic_vectors()
-            if timings:
-                with timings.measure("localize"):
-                    localizations = look.localize([_size(pictures[place]) for place in places])
-        rows = embedding.vectors if rows is None else rows
-        seen = zip(places, rows, embedding.vectors, localizations, strict=True)
-        return {place: self._sight(pictures[place], *one) for place, *one in seen}
-
     def _vector(self, row: Floats) -> Floats:
         """The vector that a semantic row was joined from; a row that is none is the vector itself."""
         vector: Floats = unit_rows(row[np.newaxis, : self._collection.manifest.vector_dim])[0]
         return vector
 
     def _sight(self, picture: Prepared, row: Floats, vector: Floats, localization: Localization | None) -> Sight:
+        if localization and not picture.localize:
+            localization = None  # made for others of the batch
         if localization and picture.box:
             localization = localization.shifted(picture.box.xmin, picture.box.ymin)
         return Sight(
@@ -156,20 +185,13 @@ class QueryEmbedder:
         )
 
     def _decode(self, data: bytes, box: Box | None, image: IndexedImage | None) -> Prepared:
-        picture: Picture = images.decode(data, self._embedder.side, box)
+        with self._decoders:
+            picture: Picture = images.decode(data, self._embedder.side, box)
+            pixels = self._embedder.pixels(picture)
         width, height = picture.width, picture.height
         part = box.clipped(width, height) if box else None
-        pixels = self._embedder.pixels(picture)
         return Prepared(image=image, width=width, height=height, box=part, pixels=pixels)
 
     def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
         keep_maps = self._localizer is not None and self._localizer.needs_maps
         return self._embedder.embed(pixels, self._collection.reduction, keep_maps=keep_maps)
-
-
-def _size(picture: Prepared) -> tuple[int, int]:
-    """Width and height of what was embedded, at least a pixel."""
-    if picture.box is None:
-        return picture.width or 1, picture.height or 1
-    xmin, ymin, xmax, ymax = picture.box.corners
-    return max(1, int(xmax - xmin)), max(1, int(ymax - ymin))

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from indexer.collection import Collection
 from indexer.records import NEAR_DUPLICATE, Hit
-from indexer.reduction import Floats
+from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
+from search_service.errors import RequestError
 from search_service.records import MAX_RESULTS, OBJECTS, SEMANTIC, Wishes
 
+_LEAST_LENGTH = 1e-4  # of what positives less negatives come to; below it they point nowhere
 _DEEPER = 4  # times as many hits are asked for where too few were left of them
 
 
@@ -96,6 +98,22 @@ class Ranker:
         if not fold_duplicates or not best:
             return list(best.values())
         return fold(list(best.values()), self._collection.vectors_of(list(best)))
+
+
+def combine(positives: list[Floats], negatives: list[Floats]) -> Floats:
+    """Mean of the positives less mean of the negatives: unit rows (d,) -> (d,) float32 of unit length.
+
+    Raises:
+        RequestError: nothing is left of them.
+    """
+    row: Floats = np.mean(positives, axis=0, dtype=np.float32)
+    if negatives:
+        row = row - np.mean(negatives, axis=0, dtype=np.float32)
+    if float(np.linalg.norm(row)) < _LEAST_LENGTH:
+        message = "expected positives that differ from the negatives, found them the same; leave some out"
+        raise RequestError(400, "no_direction", message)
+    unit: Floats = unit_rows(row[np.newaxis])[0]
+    return unit
 
 
 def fold(ranked: Sequence[Ranked], vectors: Floats) -> list[Ranked]:

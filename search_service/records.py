@@ -1,7 +1,7 @@
 """What is asked of the service, and what it answers."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -18,7 +18,7 @@ MODES = VISUAL, SEMANTIC = "visual", "semantic"
 """Modes of search: by looks alone, or also by what is in the pictures."""
 TARGETS = IMAGES, OBJECTS = "images", "objects"
 """Targets of search: whole images, or the annotated objects in them."""
-_STAGES = ("decode", "embed", "search")  # of every search; localizing is told of where it was done
+_STAGES = ("decode", "wait", "embed", "search")  # of every search; that of the heads is told where they looked
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +150,24 @@ class Timings:
         try:
             yield
         finally:
-            self.stages[stage] = self.stages.get(stage, 0.0) + 1_000 * (time.perf_counter() - start)
+            self._add(stage, 1_000 * (time.perf_counter() - start))
+
+    def add_waited(self, whole: float, batches: Iterable["Timings"]) -> None:
+        """Add the stages of batches that were waited for, and as `wait` what else the whole wait was."""
+        for batch in batches:
+            for stage, value in batch.stages.items():
+                self._add(stage, value)
+                whole -= value
+        self._add("wait", whole)
 
     @property
     def rounded(self) -> dict[str, float]:
         """The stages and their total."""
         stages = {**self.stages, "total": sum(self.stages.values())}
         return {stage: round(value, 3) for stage, value in stages.items()}
+
+    def _add(self, stage: str, milliseconds: float) -> None:
+        self.stages[stage] = self.stages.get(stage, 0.0) + milliseconds
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

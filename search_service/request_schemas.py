@@ -204,7 +204,7 @@ class BatchSchema(RequestSchema):
         required=True,
         validate=validate.Length(1, MAX_QUERIES, error="of {min} to {max} queries"),
         error_messages={"required": "a list of queries", "invalid": "a list of queries"},
-        **_of(f"1 to {MAX_QUERIES} searches, embedded in one batch"),
+        **_of(f"1 to {MAX_QUERIES} searches, embedded together"),
     )
 
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 from indexer.errors import CollectionError
 
+MAX_BATCH = 16
+"""Of pictures: more at once are hardly faster, and all wait for the last."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -16,11 +19,13 @@ class Settings:
         collection: folder of the collection.
         weights: name or file of the backbone's weights, where they lie elsewhere than at the build.
         voc_root: the devkit with the picture files, where it lies elsewhere than at the build.
+        max_batch: how many pictures of concurrent requests are embedded at once, at most.
     """
 
     collection: Path
     weights: str | None = None
     voc_root: Path | None = None
+    max_batch: int = MAX_BATCH
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":

@@ -58,7 +58,7 @@ def measure_searches(path: Path) -> list[Row]:
             answer = engine.answer(Query((IndexedPicture(number * 7),)), Wishes(filters=filters, localize=False))
             taken.append(answer.timings.stages["search"])
         rows.append(summarise(f"search, {name} ({answer.searched:,} left)", taken))
-    engine.collection.close()
+    engine.close()
     return rows
 
 

@@ -13,6 +13,7 @@ from indexer.collection import Collection
 from localizer import evaluation_record
 from localizer.alignment import HEADS, MAP, RETRIEVAL, SEMANTIC, bring_in_step
 from localizer.evaluate import evaluate
+from localizer.evaluation_recording import make_record
 from localizer.publish import train_and_publish
 from localizer.settings import Settings
 
@@ -25,7 +26,7 @@ def worked_out(own_trained_path: Path) -> Path:
     with Collection.open(own_trained_path) as collection:
         plane.store(collection)
         retrieval_record.keep(collection, retrieval_record.measure(collection, "val", "train"))
-        evaluation_record.keep(collection, evaluation_record.make_record(evaluate(collection, "val")))
+        evaluation_record.keep(collection, make_record(evaluate(collection, "val")))
     return own_trained_path
 
 

@@ -69,7 +69,7 @@ def test_an_answer_has_all_that_is_promised(client: FlaskClient, devkit: Path) -
         assert sight == {
             "image_id": None, "filename": None, "width": picture.width, "height": picture.height, "box": None,
         }  # fmt: skip
-    assert set(body["took_ms"]) == {"decode", "embed", "search", "total"}
+    assert set(body["took_ms"]) == {"decode", "wait", "embed", "search", "total"}
     first = body["results"][0]
     assert set(first) == {
         "image_id", "score", "filename", "width", "height", "split", "objects", "image_url", "thumbnail_url",
@@ -294,3 +294,29 @@ def test_a_picture_of_any_file_name_can_be_had(
 def test_a_wrong_method_and_a_wrong_address_are_refused_in_json(client: FlaskClient) -> None:
     assert error_of(client.get("/api/v1/search"))["code"] == "method_not_allowed"
     assert error_of(client.get("/api/v2/search"))["code"] == "not_found"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/search", {"image_id": 3}),
+        ("POST", "/api/v1/search/batch", {"queries": [{"image_id": 3}]}),
+        ("GET", "/api/v1/images/3/similar", None),
+        ("POST", "/api/v1/localize", {"image_id": 3}),
+        ("GET", "/?positive=3", None),
+        ("GET", "/images/3", None),
+    ],
+)
+def test_the_header_tells_what_each_stage_took(
+    trained_client: FlaskClient, method: str, path: str, body: dict[str, object] | None
+) -> None:
+    response = trained_client.open(path, method=method, json=body)
+
+    told = dict(part.split(";dur=") for part in response.headers["Server-Timing"].split(", "))
+    took = {stage: float(milliseconds) for stage, milliseconds in told.items()}
+    assert {"decode", "wait", "embed", "search", "localize", "total"} == set(took)
+    assert 0 < took["localize"] < sum(took.values()) - took["total"] <= took["total"] + 1e-2
+
+
+def test_what_takes_no_stages_has_no_such_header(client: FlaskClient) -> None:
+    assert "Server-Timing" not in client.get("/healthz").headers

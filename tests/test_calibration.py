@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from localizer.calibration import (
-    Calibration,
-    DetectionCalibration,
     calibrate,
     calibrate_detections,
     expected_calibration_error,
@@ -17,6 +15,7 @@ from localizer.calibration import (
     overlaps_with_own_class,
     reliability,
 )
+from localizer.corrections import Calibration, DetectionCalibration
 from localizer.examples import Examples
 from localizer.finding import FoundObjects
 from localizer.predicting import Answers

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
-from torchvision.ops import box_iou
+from torchvision.ops import batched_nms, box_iou
 
 from localizer.dense_head import DenseHead, DenseOutput, cell_centres
-from localizer.finding import LEAST_SCORE, find_objects, score_cells, thin_out
+from localizer.finding import LEAST_SCORE, find_objects, keep_apart, score_cells, thin_out
 from localizer.head import HeadShape
 from tests.scenes import CLASSES, Corners, random_floats, unhurried, unit_boxes
 
@@ -141,3 +141,15 @@ def test_each_picture_is_answered_for_by_itself_whatever_stands_beside_it() -> N
     assert found[-1].class_ids.tolist() == last[0].class_ids.tolist()
     assert torch.allclose(found[-1].boxes, last[0].boxes, atol=1e-4)
     assert all(one.boxes.min() >= 0 and one.boxes.max() <= 1 + 1e-6 for one in found if len(one.boxes))
+
+
+@unhurried
+@given(seeds, st.integers(0, 120))
+def test_the_same_boxes_are_kept_apart_as_by_torchvision(seed: int, count: int) -> None:
+    centres, reach = torch.from_numpy(random_floats(seed, 2, count, 2)).sigmoid()
+    boxes = torch.cat([centres - reach / 2, centres + reach / 2], dim=1)
+    class_ids = torch.arange(count) % 3
+
+    kept = keep_apart((box_iou(boxes, boxes) > 0.5) & (class_ids[:, None] == class_ids))
+
+    assert kept.tolist() == batched_nms(boxes, torch.arange(count, 0.0, -1), class_ids, 0.5).tolist()

