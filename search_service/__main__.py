@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.command_line import EXISTING_FOLDER, Commands, collection_option, json_option, table
+from indexer.command_line import (
+    EXISTING_FOLDER,
+    Commands,
+    collection_option,
+    inference_options,
+    json_option,
+    table,
+)
 from search_service.settings import MAX_BATCH
 
 if TYPE_CHECKING:
@@ -42,12 +49,13 @@ def main() -> None:
 )
 @click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
 @weights_option
+@inference_options
 def serve(
-    collection: Path,
-    voc_root: Path | None,
-    weights: str | None,
-    max_batch: int,
-    **how: Any,  # noqa: ANN401 - click's
+    host: str,
+    port: int,
+    workers: int,
+    threads: int,
+    **settings: Any,  # noqa: ANN401 - click's
 ) -> None:
     """Serve a collection, in a browser and over JSON, until stopped."""
     from indexer.collection import Collection
@@ -56,11 +64,10 @@ def serve(
     from search_service.settings import Settings
 
     try:
-        Collection.open(collection).close()
+        Collection.open(settings["collection"]).close()
     except EmptyCollectionError as error:
         click.echo(f"Nothing is indexed yet: {error}", err=True)
-    settings = Settings(collection=collection, voc_root=voc_root, weights=weights, max_batch=max_batch)
-    run_server(settings, **how)
+    run_server(Settings(**settings), host=host, port=port, workers=workers, threads=threads)
 
 
 @main.command()
@@ -72,16 +79,24 @@ def serve(
     "[default: semantic where a head is trained]",
 )  # fmt: skip
 @weights_option
+@inference_options
 @json_option
-def query(image: Path, collection: Path, weights: str | None, *, as_json: bool, **wishes: Any) -> None:  # noqa: ANN401
+def query(
+    image: Path,
+    k: int,
+    mode: str | None,
+    *,
+    as_json: bool,
+    **settings: Any,  # noqa: ANN401 - click's
+) -> None:
     """Find the pictures that look most like IMAGE, and tell what is in it."""
     from search_service.answer_schemas import AnswerSchema
     from search_service.engine import SearchEngine
     from search_service.records import Query, UploadedPicture, Wishes
     from search_service.settings import Settings
 
-    engine = SearchEngine.open(Settings(collection=collection, weights=weights))
-    answer = engine.answer(Query((UploadedPicture(image.read_bytes()),)), Wishes(**wishes))
+    engine = SearchEngine.open(Settings(**settings))
+    answer = engine.answer(Query((UploadedPicture(image.read_bytes()),)), Wishes(k=k, mode=mode))
     click.echo(json.dumps(AnswerSchema().dump(answer)) if as_json else _answer_text(answer))
 
 

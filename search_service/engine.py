@@ -76,10 +76,11 @@ class SearchEngine:
         Raises:
             CollectionError: no collection there, or weights of another fingerprint.
             WeightsError: the weights cannot be had.
+            InferenceError: this machine cannot run the backbone as asked.
             DatasetError: `settings.voc_root` is not a devkit.
         """
         collection = Collection.open(settings.collection)
-        embedder = Embedder.for_collection(collection.manifest, settings.weights)
+        embedder = Embedder.for_collection(collection.manifest, settings.weights, settings.inference)
         root = voc.find_root(settings.voc_root) if settings.voc_root else Path(collection.manifest.voc_root)
         return cls(collection, embedder, root, settings.max_batch)
 

@@ -1,11 +1,12 @@
 """The service's settings; the only reader of the environment."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, InferenceError
+from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 
 MAX_BATCH = 16
 """Of pictures: more at once are hardly faster, and all wait for the last."""
@@ -19,20 +20,23 @@ class Settings:
         collection: folder of the collection.
         weights: name or file of the backbone's weights, where they lie elsewhere than at the build.
         voc_root: the devkit with the picture files, where it lies elsewhere than at the build.
+        inference: how the backbone is run.
         max_batch: how many pictures of concurrent requests are embedded at once, at most.
     """
 
     collection: Path
     weights: str | None = None
     voc_root: Path | None = None
+    inference: Inference = field(default_factory=Inference)
     max_batch: int = MAX_BATCH
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Settings from LOOKALIKE_COLLECTION, LOOKALIKE_WEIGHTS and LOOKALIKE_VOC_ROOT.
+        """LOOKALIKE_COLLECTION, and where set LOOKALIKE_WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME and _PRECISION.
 
         Raises:
             CollectionError: no collection is named.
+            InferenceError: a device, runtime or precision is named that there is not.
         """
         collection = environment.get("LOOKALIKE_COLLECTION")
         if not collection:
@@ -42,4 +46,16 @@ class Settings:
             collection=Path(collection),
             weights=environment.get("LOOKALIKE_WEIGHTS") or None,
             voc_root=Path(voc_root) if voc_root else None,
+            inference=Inference(
+                device=_choice(environment, "LOOKALIKE_DEVICE", DEVICES),
+                runtime=_choice(environment, "LOOKALIKE_RUNTIME", RUNTIMES),
+                precision=_choice(environment, "LOOKALIKE_PRECISION", PRECISIONS),
+            ),
         )
+
+
+def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    chosen = environment.get(name) or AUTO
+    if chosen not in choices:
+        raise InferenceError(f"expected {', '.join(choices)} in {name}, found {chosen!r:.50}; mend it")
+    return chosen

@@ -15,7 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -30,10 +30,9 @@ from indexer.embedder import Embedder
 from localizer.publish import train_and_publish
 from localizer.settings import Settings
 from search_service.settings import MAX_BATCH
-from tests.load import Load, keep_busy, uploads
+from tests.load import Load, keep_busy, served, uploads
 from tests.measuring import RESULTS, Report, ratios, take_turns
 from tests.synthetic import make_collection
-from tests.test_serve import free_port
 
 CLIENTS = (1, 4, 16, 64)
 SIDES = {"together": MAX_BATCH, "one by one": 1}
@@ -59,23 +58,6 @@ def large_collection() -> Path:
     """A collection of 17,000 images with made-up vectors; kept for the next run."""
     path = RESULTS / "serve-large" / "collection"
     return path if path.exists() else make_collection(path, LARGE)
-
-
-@contextmanager
-def served(path: Path, max_batch: int = MAX_BATCH) -> Iterator[int]:
-    """The port of a service of its own, once it answers."""
-    port = free_port()
-    options = ["--collection", str(path), "--port", str(port), "--max-batch", str(max_batch)]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "search_service", "serve", *options], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        assert server.stdout.readline(), "expected a service, found it ended; see above"
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def embedding_rate(path: Path, pictures: list[Path]) -> Callable[[], float]:

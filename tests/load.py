@@ -2,14 +2,19 @@
 
 import socket
 import statistics
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+
+from search_service.settings import MAX_BATCH
+from tests.test_serve import free_port
 
 _BOUNDARY = "x-lookalike-bench"
 _ROUTES = ("search", "localize")
@@ -37,6 +42,23 @@ class Load:
     def percentile(self, percent: int) -> float:
         """Milliseconds that so many of a hundred requests did not exceed."""
         return statistics.quantiles(self.latencies, n=100, method="inclusive")[percent - 1]
+
+
+@contextmanager
+def served(path: Path, max_batch: int = MAX_BATCH) -> Iterator[int]:
+    """The port of a service of its own, once it answers."""
+    port = free_port()
+    options = ["--collection", str(path), "--port", str(port), "--max-batch", str(max_batch)]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "search_service", "serve", *options], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert server.stdout is not None
+        assert server.stdout.readline(), "expected a service, found it ended; see above"
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def uploads(pictures: Sequence[Path]) -> list[bytes]:

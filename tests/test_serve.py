@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, InferenceError
+from indexer.inference import Inference
 from indexer.reduction import VECTOR_DIM
 from indexer.voc import CLASS_NAMES
 from search_service.records import MAX_PICTURES
@@ -110,3 +111,11 @@ def test_settings_come_from_the_environment() -> None:
     assert settings == Settings(collection=Path("/c"), weights=None, voc_root=Path("/v"))
     with pytest.raises(CollectionError, match="LOOKALIKE_COLLECTION"):
         Settings.from_environment({})
+
+
+def test_the_environment_says_how_the_backbone_is_run() -> None:
+    settings = Settings.from_environment({"LOOKALIKE_COLLECTION": "/c", "LOOKALIKE_RUNTIME": "torch"})
+
+    assert settings.inference == Inference(runtime="torch")
+    with pytest.raises(InferenceError, match="expected auto, fp32, bf16 in LOOKALIKE_PRECISION, found 'int4'"):
+        Settings.from_environment({"LOOKALIKE_COLLECTION": "/c", "LOOKALIKE_PRECISION": "int4"})
