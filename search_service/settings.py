@@ -8,7 +8,7 @@ from pathlib import Path
 from indexer.errors import CollectionError
 
 MAX_BATCH = 16
-"""Of pictures: more at once are hardly faster, and all wait for the last."""
+"""Of pictures: all of a batch wait for its last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
