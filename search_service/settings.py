@@ -9,7 +9,7 @@ from indexer.errors import CollectionError, InferenceError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 
 MAX_BATCH = 16
-"""Of pictures: more at once are hardly faster, and all wait for the last."""
+"""Of pictures: all of a batch wait for its last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
