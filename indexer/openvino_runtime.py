@@ -55,8 +55,12 @@ class OpenVinoRuntime:
             "INFERENCE_PRECISION_HINT": "bf16" if inference.precision == BF16 else "f32",
             "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
         }
-        compiled = ov.Core().compile_model(_converted(backbone), "CPU", how)
+        model = _converted(backbone)
+        if bulk:  # a batch of one size is run a tenth faster
+            model.reshape([_CHUNK, *model.input().partial_shape.get_min_shape()[1:]])
+        compiled = ov.Core().compile_model(model, "CPU", how)
         self.lanes = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if bulk else 1
+        self._step = _CHUNK if bulk else 1
         self._shapes = [tuple(output.partial_shape.get_min_shape())[1:] for output in compiled.outputs]
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
         for _ in range(self.lanes):
@@ -64,17 +68,25 @@ class OpenVinoRuntime:
 
     def activation_maps(self, pixels: NDArray[np.uint8]) -> Mapping[str, Floats]:
         """See `Runtime`; the maps lie channels last in memory, as the processor computes them."""
-        maps = [np.empty((len(pixels), *shape), dtype=np.float32) for shape in self._shapes]
+        count = len(pixels)
+        padded = _padded(pixels, self._step)
+        maps = [np.empty((len(padded), *shape), dtype=np.float32) for shape in self._shapes]
         request = self._idle.get()
         try:
-            for start in range(0, len(pixels), _CHUNK):
-                chunk = pixels[start : start + _CHUNK]
-                request.infer([chunk], share_inputs=True)
-                for place, one in enumerate(maps):
-                    one[start : start + len(chunk)] = request.get_output_tensor(place).data
+            for start in range(0, len(padded), _CHUNK):
+                part = slice(start, start + _CHUNK)
+                for place, one in enumerate(maps):  # written where they belong, not copied there
+                    request.set_output_tensor(place, ov.Tensor(one[part], shared_memory=True))
+                request.infer([padded[part]], share_inputs=True, share_outputs=True)
         finally:
             self._idle.put(request)
-        return {stage: np.moveaxis(one, -1, 1) for stage, one in zip(STAGES, maps, strict=True)}
+        return {stage: np.moveaxis(one[:count], -1, 1) for stage, one in zip(STAGES, maps, strict=True)}
+
+
+def _padded(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
+    """As many pictures as a multiple of `step`, the last ones black."""
+    missing = -len(pixels) % step
+    return np.concatenate([pixels, np.zeros((missing, *pixels.shape[1:]), dtype=np.uint8)]) if missing else pixels
 
 
 def _converted(backbone: Backbone) -> ov.Model:

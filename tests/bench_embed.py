@@ -30,7 +30,7 @@ from indexer.reduction import MAP_CHANNELS, STAGES, VECTOR_DIM, Projection, Redu
 from indexer.staging import Staging
 from tests.measuring import Report, ratios, take_turns
 
-ROUNDS, PICTURES = 5, 512
+ROUNDS, PICTURES = 5, 384
 FEW, SOME = 32, 128  # for the slow sides
 SOURCE = os.environ.get("VOC_ROOT")
 
