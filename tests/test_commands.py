@@ -198,6 +198,7 @@ def test_reindex_is_quiet_without_a_terminal_and_brings_a_collection_in_step(
 def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(tmp_path: Path) -> None:
     devkit = sample.draw_devkit(tmp_path / "VOCdevkit", images=120, seed=1)  # enough to be at work for a while
     arguments = ["build", "--voc-root", devkit, "--collection", tmp_path / "c", "--backbone", "efficientnet_lite2"]
+    arguments += ["--runtime", "torch"]  # the slower one
     build = subprocess.Popen(
         [sys.executable, "-m", "indexer", *map(str, arguments)], stderr=subprocess.PIPE, text=True, cwd=HOME
     )
