@@ -237,7 +237,7 @@ def enter_usearch(contest: Contest, vectors: Floats, folder: Path) -> None:
     graph.save(str(folder / "usearch"))
 
     def set_effort(effort: int) -> None:
-        graph.expansion_search = effort  # type: ignore[misc]  # its setter hides from types
+        graph.expansion_search = effort
 
     def search(query: Floats) -> Found:
         return np.asarray(graph.search(query, K, threads=1).keys, dtype=np.int64)
