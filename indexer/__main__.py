@@ -191,6 +191,10 @@ def _short(value: object) -> str:
     """A fact in one cell."""
     if isinstance(value, dict):
         return ", ".join(f"{key or '(none)'} {amount}" for key, amount in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

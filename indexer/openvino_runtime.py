@@ -97,7 +97,7 @@ def _converted(backbone: Backbone) -> ov.Model:
     model = _convert(backbone)
     try:
         _keep(model, folder)
-    except OSError as error:
+    except (OSError, RuntimeError) as error:  # the latter is OpenVINO's, of a full disk too
         logger.warning(
             "The converted backbone cannot be kept in %s (%s); it is converted again each time", folder, error
         )

@@ -78,7 +78,10 @@ def test_inspect_lists_the_facts(collection_path: Path) -> None:
     assert 0 < facts["query_ms"] < 1_000
     assert sum(facts["classes"].values()) == facts["objects"]
     assert facts["bytes"] > 40 * facts["vector_dim"] * 4
+    assert facts["embedded_with"] in (["openvino bf16"], ["openvino fp32"])
     assert all(name in text for name in facts)
+    assert f"embedded_with       {facts['embedded_with'][0]}\n" in text
+    assert "object_index        no\n" in text
 
 
 def test_build_takes_what_is_asked_of_the_index(own_devkit: Path, tmp_path: Path, resnet50_weights: Path) -> None:
