@@ -60,6 +60,7 @@ class Database:
             "sqlite://",
             creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
             poolclass=QueuePool,
+            pool_size=0,  # no limit: as many connections as threads ask at once, each kept
         )
 
     def close(self) -> None:
