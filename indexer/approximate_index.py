@@ -9,8 +9,7 @@ import faiss as typed_faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import CollectionError
-from indexer.exact_index import Rows, keep_to_one_core
+from indexer.exact_index import Rows, keep_to_one_core, read_mapped
 from indexer.index_settings import FLOAT32, INT8
 from indexer.reduction import Floats
 
@@ -188,15 +187,12 @@ class NeighbourGraph(_FaissIndex):
 
 
 def load(path: Path) -> ApproximateIndex:
-    """Open what `save` wrote; it stays on disk, and is read as it is touched.
+    """Open what `save` wrote.
 
     Raises:
         CollectionError: the file is not an index that faiss can read.
     """
-    try:
-        return _wrapped(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
-    except RuntimeError as error:
-        raise CollectionError(f"expected a faiss index in {path}, found a file it cannot read") from error
+    return _wrapped(read_mapped(path))
 
 
 def from_bytes(content: Bytes) -> ApproximateIndex:

@@ -31,6 +31,18 @@ def keep_to_one_core() -> None:
     faiss.omp_set_num_threads(1)
 
 
+def read_mapped(path: Path) -> faiss.Index:
+    """An index that stays on disk, and is read as it is touched.
+
+    Raises:
+        CollectionError: the file is not an index that faiss can read.
+    """
+    try:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    except RuntimeError as error:
+        raise CollectionError(f"expected a faiss index in {path}, found a file it cannot read") from error
+
+
 class ExactIndex:
     """Unit rows and their inner products, which are cosine similarities.
 
@@ -54,10 +66,7 @@ class ExactIndex:
         Raises:
             CollectionError: the file is not an index that faiss can read.
         """
-        try:
-            return cls(faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC))
-        except RuntimeError as error:
-            raise CollectionError(f"expected a faiss index in {path}, found a file it cannot read") from error
+        return cls(read_mapped(path))
 
     def save(self, path: Path) -> None:
         """Write to a file."""

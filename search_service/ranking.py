@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.collection import Collection
+from indexer.filters import Filters
 from indexer.records import NEAR_DUPLICATE, Hit
 from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
@@ -65,9 +66,8 @@ class Ranker:
     def _images(
         self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]
     ) -> tuple[Callable[[int], list[Ranked]], int]:
-        collection, among = self._collection, None
-        if not wishes.filters.ask_nothing:
-            among = collection.matching_images(wishes.filters)
+        collection = self._collection
+        among = _selected(collection.matching_images, wishes)
         index = self._semantic if mode == SEMANTIC and self._semantic is not None else collection
 
         def nearest(depth: int) -> list[Ranked]:
@@ -78,9 +78,8 @@ class Ranker:
     def _objects(
         self, row: Floats, wishes: Wishes, exclude: Sequence[int]
     ) -> tuple[Callable[[int], list[Ranked]], int]:
-        collection, among = self._collection, None
-        if not wishes.filters.ask_nothing:
-            among = collection.matching_objects(wishes.filters)
+        collection = self._collection
+        among = _selected(collection.matching_objects, wishes)
         owners = collection.images_of_objects
         left_out = np.flatnonzero(np.isin(owners, exclude)).tolist() if exclude else []
 
@@ -145,6 +144,11 @@ def _gather(
         if len(sifted) >= wanted or len(hits) < depth:
             return sifted[:wanted]
         depth *= _DEEPER
+
+
+def _selected(select: Callable[[Filters], NDArray[np.int64]], wishes: Wishes) -> NDArray[np.int64] | None:
+    """The only rows to search in; None for all."""
+    return None if wishes.filters.ask_nothing else select(wishes.filters)
 
 
 def _scoring(ranked: list[Ranked], min_score: float | None) -> list[Ranked]:
