@@ -49,8 +49,7 @@ class BufferedWorker(Worker):  # type: ignore[misc]  # gunicorn is not typed
             self._pass_hang_up_on()
         if server.stop(settings.grace, self.notify):
             self._call("lookalike_close")
-        else:
-            os._exit(0)  # threads that are still at work would be waited for
+        os._exit(0)  # Python would wait for threads still at work, and take the network to pieces for a second
 
     def _pass_hang_up_on(self) -> None:
         if self._hung_up:
