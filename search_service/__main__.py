@@ -38,7 +38,34 @@ def main() -> None:
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen at.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(
-    "--threads", type=click.IntRange(min=1), default=16, show_default=True, help="Threads of each process."
+    "--threads",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Requests of each process at work at once.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(0, 1_000),
+    default=64,
+    show_default=True,
+    help="Requests of each process that wait for that, at most; further ones are told to come again.",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="In which a request has to be answered.",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    default=30,
+    show_default=True,
+    metavar="SECONDS",
+    help="To finish what was begun, when told to stop.",
 )
 @click.option(
     "--max-batch",
@@ -50,24 +77,21 @@ def main() -> None:
 @click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
 @weights_option
 @inference_options
-def serve(
-    host: str,
-    port: int,
-    workers: int,
-    threads: int,
-    **settings: Any,  # noqa: ANN401 - click's
-) -> None:
+def serve(**options: Any) -> None:  # noqa: ANN401 - click's
     """Serve a collection, in a browser and over JSON, until stopped."""
+    from dataclasses import fields
+
     from indexer.collection import Collection
     from indexer.errors import EmptyCollectionError
     from search_service.serve import serve as run_server
-    from search_service.settings import Settings
+    from search_service.settings import ServerSettings, Settings
 
+    server = ServerSettings(**{field.name: options.pop(field.name) for field in fields(ServerSettings)})
     try:
-        Collection.open(settings["collection"]).close()
+        Collection.open(options["collection"]).close()
     except EmptyCollectionError as error:
         click.echo(f"Nothing is indexed yet: {error}", err=True)
-    run_server(Settings(**settings), host=host, port=port, workers=workers, threads=threads)
+    run_server(Settings(**options), server)
 
 
 @main.command()

@@ -7,6 +7,7 @@ from flask import Response, current_app, jsonify, request, send_file
 from flask_smorest import Blueprint
 
 from indexer.errors import EmptyCollectionError, LookalikeError
+from search_service.admission import DEADLINE
 from search_service.answer_schemas import (
     AnswerSchema,
     BatchAnswerSchema,
@@ -19,6 +20,7 @@ from search_service.answer_schemas import (
     SightSchema,
     problem,
 )
+from search_service.deadline import NEVER, Deadline
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
 from search_service.examples import samples
@@ -63,9 +65,15 @@ def answer(query: Query, wishes: Wishes) -> Answer:
     Raises:
         LookalikeError: as `SearchEngine.answer`.
     """
-    answer = engine().answer(query, wishes)
+    answer = engine().answer(query, wishes, deadline())
     tell(answer.timings)
     return answer
+
+
+def deadline() -> Deadline:
+    """Until when this request has to be answered."""
+    told: Deadline = request.environ.get(DEADLINE, NEVER)
+    return told
 
 
 def picture_map() -> PictureMap:
@@ -109,7 +117,7 @@ def search() -> Answer:
 def search_batch() -> dict[str, Any]:
     """Up to 64 searches in one call, embedded together; each has its answer, or why there is none."""
     request.max_content_length = MAX_BATCH_BYTES
-    answers, timings = engine().answer_all(read_json(request, BatchSchema())["queries"])
+    answers, timings = engine().answer_all(read_json(request, BatchSchema())["queries"], deadline())
     tell(timings)
     items = [
         {"answer": None, "error": problem(one)[1]}
@@ -126,7 +134,7 @@ def search_batch() -> dict[str, Any]:
 @api.doc(**samples("localize"))
 def localize() -> Response:
     """What is in the picture sent, or named, and where."""
-    located = engine().localize(read_body(request, PictureSchema(), PictureFormSchema()))
+    located = engine().localize(read_body(request, PictureSchema(), PictureFormSchema()), deadline())
     tell(located.timings)
     found = located.sight.localization
     told = LocalizationSchema().dump(found.to_json()) if found else {}

@@ -18,23 +18,13 @@ from search_service.pages import of_parts, pages
 from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
+from search_service.refusals import RETRY_AFTER, SECURITY_HEADERS, for_programs
 from search_service.server_timing import add_server_timing
 from search_service.settings import Settings
 
 _BASE64_GROWTH = 4 / 3
 _HELD_PICTURE = 4 * 2**20  # bytes; what a page holds of an uploaded picture comes back as text
 _REST_OF_REQUEST = 64 * 1024  # bytes for what surrounds the picture
-_POLICY = (
-    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
 _TOO_LARGE = (
     f"expected a picture of at most {MAX_PICTURE_BYTES // 2**20} MiB, a batch of at most "
     f"{MAX_BATCH_BYTES // 2**20} MiB, or a form of at most 1,000 fields, found a larger request"
@@ -116,13 +106,17 @@ def _refuse_http(error: HTTPException) -> Response:
 
 def refuse(status: int, code: str, message: str) -> Response:
     """JSON for programs, a page for people."""
-    if request.path.startswith(("/api/v", "/healthz", "/readyz")):
-        return make_response(jsonify({"error": {"code": code, "message": message}}), status)
-    return make_response(render_template("error.html", message=message, state=EMPTY), status)
+    if for_programs(request.path):
+        response = make_response(jsonify({"error": {"code": code, "message": message}}), status)
+    else:
+        response = make_response(render_template("error.html", message=message, state=EMPTY), status)
+    if status == 503:  # noqa: PLR2004 - HTTP's
+        response.headers["Retry-After"] = RETRY_AFTER
+    return response
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
+    for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     return response
 

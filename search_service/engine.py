@@ -13,6 +13,7 @@ from indexer.filters import Filters
 from indexer.records import IndexedImage
 from indexer.reduction import Floats
 from indexer.semantic_index import SemanticIndex
+from search_service.deadline import NEVER, Deadline
 from search_service.errors import RequestError
 from search_service.heads import open_localizer, open_semantic_index
 from search_service.micro_batching import MicroBatcher
@@ -100,20 +101,26 @@ class SearchEngine:
         """Whether a head is there."""
         return self._localizer is not None
 
-    def answer(self, query: Query, wishes: Wishes | None = None) -> Answer:
+    def answer(self, query: Query, wishes: Wishes | None = None, deadline: Deadline = NEVER) -> Answer:
         """The images most like the query, and what is in it; indexed pictures are left out of their own results.
 
         Raises:
             ImageError: uploaded bytes are not a picture that can be searched with.
-            RequestError: a wish out of its range, picture too large, no such image.
+            RequestError: a wish out of its range, picture too large, no such image; or not seen in time.
         """
-        [answer], _ = self.answer_all([(query, wishes or Wishes())])
+        [answer], _ = self.answer_all([(query, wishes or Wishes())], deadline)
         if isinstance(answer, LookalikeError):
             raise answer
         return answer
 
-    def answer_all(self, queries: Sequence[tuple[Query, Wishes]]) -> tuple[list[Answer | LookalikeError], Timings]:
-        """Answer many, embedded together: each with its answer, or with why it has none; and their timings."""
+    def answer_all(
+        self, queries: Sequence[tuple[Query, Wishes]], deadline: Deadline = NEVER
+    ) -> tuple[list[Answer | LookalikeError], Timings]:
+        """Answer many, embedded together: each with its answer, or with why it has none; and their timings.
+
+        Raises:
+            DeadlineError: their pictures were not seen in time.
+        """
         timings = Timings()
         asked: list[_Asked | LookalikeError] = []
 
@@ -121,7 +128,7 @@ class SearchEngine:
             asked.extend(self._try_to_prepare(*one, timings) for one in queries)
             return [picture for one in asked if isinstance(one, _Asked) for picture in one.pictures]
 
-        sights = iter(self._batcher.see(prepare, timings))
+        sights = iter(self._batcher.see(prepare, timings, deadline))
         return [
             self._try_to_find(one, list(islice(sights, len(one.pictures))), timings)
             if isinstance(one, _Asked)
@@ -129,17 +136,17 @@ class SearchEngine:
             for one in asked
         ], timings
 
-    def localize(self, picture: QueryPicture) -> Located:
+    def localize(self, picture: QueryPicture, deadline: Deadline = NEVER) -> Located:
         """What is in a picture, and where; nothing is searched.
 
         Raises:
             ImageError: the uploaded bytes are not a picture.
-            RequestError: no head is there, picture too large, or no such image.
+            RequestError: no head is there, picture too large, no such image, or not seen in time.
         """
         if self._localizer is None:
             raise RequestError(409, "no_head", self._why_no_localizer)
         timings = Timings()
-        [sight] = self._batcher.see(lambda: self._decode([picture], timings, localize=True), timings)
+        [sight] = self._batcher.see(lambda: self._decode([picture], timings, localize=True), timings, deadline)
         return Located(sight, timings)
 
     def image(self, image_id: int) -> IndexedImage:

@@ -19,3 +19,20 @@ class RequestError(LookalikeError):
         super().__init__(message)
         self.status = status
         self.code = code
+
+
+class OverloadedError(RequestError):
+    """As many requests are being answered, and wait to be, as may."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            503, "overloaded", "expected room for one more request, found none; try again in a moment"
+        )
+
+
+class DeadlineError(RequestError):
+    """The time in which a request has to be answered is over."""
+
+    def __init__(self) -> None:
+        message = "expected an answer in time, found the service too busy for it; try again in a moment"
+        super().__init__(503, "deadline", message)

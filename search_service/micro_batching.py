@@ -3,10 +3,12 @@
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Condition
 
+from search_service.deadline import NEVER, Deadline
+from search_service.errors import DeadlineError
 from search_service.query_embedding import Prepared
 from search_service.records import Sight, Timings
 
@@ -46,19 +48,21 @@ class MicroBatcher:
         self._waiting: deque[_Waiting] = deque()
         self._preparing = 0
 
-    def see(self, prepare: Prepare, timings: Timings) -> list[Sight]:
+    def see(self, prepare: Prepare, timings: Timings, deadline: Deadline = NEVER) -> list[Sight]:
         """Prepare pictures in the caller's thread, and wait until all of them are seen.
 
         The timings are told all that was waited for: the stages of the batches that the pictures were in, with
         whatever others were in them, and `wait` for what came before.
 
         Raises:
+            DeadlineError: they were not seen in time; those that still waited are not seen at all.
             Exception: what was raised by `prepare`, or by `see` for a batch that one of the pictures was in.
         """
         asked = self._join(prepare)
         started = time.perf_counter()
         for _ in range(0, len(asked), self._max_batch):
             self._thread.submit(self._see_next)
+        self._wait_for(asked, deadline)
         seen = [one.seen.result() for one in asked]
         batches = {id(batch): batch for _, batch in seen}.values()
         timings.add_waited(1_000 * (time.perf_counter() - started), batches)
@@ -81,6 +85,14 @@ class MicroBatcher:
                 self._waiting.extend(asked)
                 self._changed.notify()
         return asked
+
+    def _wait_for(self, asked: Sequence[_Waiting], deadline: Deadline) -> None:
+        _, late = wait([one.seen for one in asked], deadline.remaining())
+        if late:
+            with self._changed:
+                for one in set(asked).intersection(self._waiting):
+                    self._waiting.remove(one)
+            raise DeadlineError
 
     def _see_next(self) -> None:
         """See the next batch; what goes wrong goes to all who have a picture in it."""

@@ -1,12 +1,14 @@
 """The picture files of a devkit, as a service needs them."""
 
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from indexer import images, voc
 from indexer.records import IndexedImage
 from search_service.errors import RequestError
 
 THUMBNAIL_SIDE = 320  # pixels
+_DECODED_AT_ONCE = 4  # pictures, by whatever number of threads; one may take 100 MB
 
 
 class PictureFiles:
@@ -14,6 +16,7 @@ class PictureFiles:
 
     def __init__(self, voc_root: Path) -> None:
         self._voc_root = voc_root
+        self._decoders = BoundedSemaphore(_DECODED_AT_ONCE)
 
     def path(self, image: IndexedImage) -> Path:
         """The file of an image.
@@ -36,8 +39,9 @@ class PictureFiles:
             ImageError: the file was replaced by something that is not a picture.
             RequestError: the file is gone.
         """
-        picture = images.load(self.path(image), THUMBNAIL_SIDE)
-        return images.thumbnail(picture, THUMBNAIL_SIDE)
+        path = self.path(image)
+        with self._decoders:
+            return images.thumbnail(images.load(path, THUMBNAIL_SIDE), THUMBNAIL_SIDE)
 
     def credits(self) -> str | None:
         """Whom the pictures are owed to, where their devkit says so."""

@@ -1,5 +1,6 @@
-"""Runs the application under gunicorn."""
+"""Runs the application: gunicorn keeps its processes alive, each of which serves by waitress."""
 
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -9,27 +10,37 @@ import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
-from gunicorn.http.errors import ParseException
 
 from indexer.errors import LookalikeError
-from search_service.app import create_app, refuse
+from search_service.admission import Admission, Places
+from search_service.api import MAX_BATCH_BYTES
+from search_service.app import create_app
+from search_service.buffered_worker import BufferedWorker
+from search_service.engine import SearchEngine
 from search_service.errors import AddressError
-from search_service.settings import Settings
+from search_service.settings import ServerSettings, Settings
 
-_BROKEN_BODY = "expected a body as its headers describe it, found another; check its chunks"
+_LAST_WORDS = 1  # seconds, after the grace time, in which a process that did not finish ends by itself
 
 
 class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
-    """gunicorn around our application; each worker opens its engine after the fork, for torch survives none."""
+    """gunicorn around our application; each worker opens its engine after the fork, for torch survives none.
 
-    def __init__(self, open_app: Callable[[], Flask], options: dict[str, Any]) -> None:
+    Attributes:
+        settings: how to serve.
+        body_bytes: what the body of a request may have, at most.
+    """
+
+    body_bytes = MAX_BATCH_BYTES
+
+    def __init__(self, open_app: Callable[[], Flask], settings: ServerSettings) -> None:
         self._open_app = open_app
-        self._options = options
+        self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
         """Called by gunicorn."""
-        for name, value in self._options.items():
+        for name, value in _options(self.settings).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
@@ -39,30 +50,51 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
         except (LookalikeError, OSError) as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
-        app.register_error_handler(ParseException, lambda _: refuse(400, "bad_request", _BROKEN_BODY))
+        places = Places(self.settings.threads, self.settings.queue)
+        app.wsgi_app = Admission(app.wsgi_app, places, self.settings.deadline)  # type: ignore[method-assign]
+        engine = app.extensions.get("lookalike")
+        if isinstance(engine, SearchEngine):
+            app.extensions.setdefault("lookalike_close", engine.close)
         return app
 
+    def run(self) -> None:
+        """Serve until stopped."""
+        _Master(self).run()
 
-def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
+
+class _Master(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
+    """Keeps the workers alive, and passes on to them what it is told."""
+
+    handle_int = Arbiter.handle_term  # to finish what was begun; told again, it ends at once
+
+    def handle_hup(self) -> None:
+        """Have the workers look for what is new; gunicorn would replace them."""
+        self.kill_workers(signal.SIGHUP)
+
+
+def serve(settings: Settings, server: ServerSettings) -> None:
     """Serve until stopped; says so once it is ready.
 
     Raises:
         AddressError: nothing can listen at that address.
     """
-    _check_free(host, port)
-    address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
-    options = {
-        "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
-        "workers": workers,
-        "threads": threads,
-        "worker_class": "gthread",
+    _check_free(server.host, server.port)
+    Server(lambda: create_app(settings=settings), server).run()
+
+
+def _options(settings: ServerSettings) -> dict[str, Any]:
+    """What gunicorn has to be told."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return {
+        "bind": f"{host}:{settings.port}",
+        "workers": settings.workers,
+        "worker_class": BufferedWorker,
         "timeout": 120,
+        "graceful_timeout": int(settings.grace) + _LAST_WORDS,
         "loglevel": "warning",
         "control_socket_disable": True,
-        "limit_request_line": 8190,  # bytes, the most there is: addresses hold embeddings
-        "post_worker_init": lambda worker: _announce(worker.age, address),
+        "post_worker_init": lambda worker: _announce(worker.age, f"http://{host}:{settings.port}"),
     }
-    Server(lambda: create_app(settings=settings), options).run()
 
 
 def _check_free(host: str, port: int) -> None:

@@ -10,6 +10,8 @@ from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 
 MAX_BATCH = 16
 """Of pictures: all of a batch wait for its last."""
+LIGHT_THREADS = 16
+"""For requests that are answered whatever else goes on, and for turning others away."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +54,34 @@ class Settings:
                 precision=_choice(environment, "LOOKALIKE_PRECISION", PRECISIONS),
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """How the service answers.
+
+    Attributes:
+        host: address that it listens at.
+        port: of that address.
+        workers: processes.
+        threads: requests of each process that are at work at once, at most.
+        queue: requests of each process that wait for that, at most.
+        deadline: seconds in which a request has to be answered.
+        grace: seconds that a service that is told to stop takes to finish what was begun, at most.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    threads: int = 16
+    queue: int = 64
+    deadline: float = 30.0
+    grace: float = 30.0
+
+    @property
+    def pool(self) -> int:
+        """Threads of each process: for requests at work, for those that wait, and for what need not wait."""
+        return self.threads + self.queue + LIGHT_THREADS
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: Sequence[str]) -> str:

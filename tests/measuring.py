@@ -17,7 +17,18 @@ from pathlib import Path
 from indexer.command_line import table
 
 RESULTS = Path("data/bench")
-LIBRARIES = ("torch", "openvino", "faiss-cpu", "numpy", "pillow", "hnswlib", "usearch", "scikit-learn", "gunicorn")
+LIBRARIES = (
+    "torch",
+    "openvino",
+    "faiss-cpu",
+    "numpy",
+    "pillow",
+    "hnswlib",
+    "usearch",
+    "scikit-learn",
+    "gunicorn",
+    "waitress",
+)
 
 Taken = dict[str, list[float]]
 """Side -> its figure in each round."""

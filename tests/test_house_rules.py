@@ -50,7 +50,8 @@ WALLS = {
         "search_service/app.py", "search_service/page_state.py", "search_service/pages.py",
         "search_service/quality_state.py", "search_service/query_reader.py",
     },
-    "gunicorn": {"search_service/serve.py"},
+    "gunicorn": {"search_service/buffered_worker.py", "search_service/serve.py"},
+    "waitress": {"search_service/buffered_channel.py", "search_service/buffered_server.py"},
 }  # fmt: skip
 MODULES = sorted(path for room in ROOMS for path in (HOME / room).rglob("*.py"))
 

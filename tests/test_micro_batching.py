@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search_service import micro_batching
+from search_service.deadline import Deadline
+from search_service.errors import DeadlineError
 from search_service.micro_batching import MicroBatcher
 from search_service.query_embedding import Prepared
 from search_service.records import Sight, Timings
@@ -190,3 +192,18 @@ def test_every_request_sees_its_own_pictures_whoever_asks_beside_it(max_batch: i
 
     assert answers == asked
     assert all(1 <= len(batch) <= max_batch for batch in eyes.batches)
+
+
+def test_what_nobody_waits_for_any_more_is_not_seen(eyes: Eyes, clients: ThreadPoolExecutor) -> None:
+    batcher = MicroBatcher(eyes.see, 16)
+    eyes.go_on.clear()
+    first = clients.submit(ask, batcher, 1)
+    assert eyes.begun.wait(60)
+
+    with pytest.raises(DeadlineError):
+        batcher.see(lambda: [Prepared(width=2), Prepared(width=3)], Timings(), Deadline.after(0.01))
+    eyes.go_on.set()
+
+    assert first.result() == [1]
+    assert ask(batcher, 4) == [4]
+    assert eyes.batches == [[1], [4]]

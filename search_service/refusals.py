@@ -1,0 +1,49 @@
+"""Refusals that are told before the application is asked: JSON for programs, one line for people."""
+
+import json
+from dataclasses import dataclass
+
+_POLICY = (
+    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": _POLICY,
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What every response tells browsers not to do, whoever makes it."""
+RETRY_AFTER = "1"
+"""Seconds after which a busy service is worth another try: few requests take longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is not answered.
+
+    Attributes:
+        status: of HTTP.
+        code: a word for programs, stable.
+        message: one line for people; holds nothing of what was sent.
+    """
+
+    status: int
+    code: str
+    message: str
+
+    def write(self, path: str) -> tuple[list[tuple[str, str]], bytes]:
+        """Headers and body of the response to a request for a path, which is empty where it is not known."""
+        kind, body = "text/plain; charset=utf-8", f"{self.message}\n"
+        if for_programs(path):
+            kind = "application/json"
+            body = json.dumps({"error": {"code": self.code, "message": self.message}}) + "\n"
+        encoded = body.encode()
+        told = {"Content-Type": kind, "Content-Length": str(len(encoded)), **SECURITY_HEADERS}
+        if self.status == 503:  # noqa: PLR2004 - HTTP's
+            told["Retry-After"] = RETRY_AFTER
+        return list(told.items()), encoded
+
+
+def for_programs(path: str) -> bool:
+    """Whether programs ask there, who are answered in JSON."""
+    return path.startswith(("/api/v", "/healthz", "/readyz"))
