@@ -12,13 +12,14 @@ from tqdm import tqdm
 
 from indexer import backbones, voc
 from indexer.assembly import Assembly
+from indexer.build_lock import only_builder
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection, generations, last_manifest
 from indexer.embedder import Embedder
 from indexer.embedding_run import EmbeddingRun
 from indexer.errors import DatasetError
 from indexer.fingerprint import fingerprint
-from indexer.generation import GenerationWriter, only_builder, prune
+from indexer.generation import GenerationWriter, prune
 from indexer.manifest import Manifest, ReductionNote
 from indexer.object_embedding import ObjectEmbedding, staging_folder
 from indexer.pipeline import PictureFile, sha256_of_files

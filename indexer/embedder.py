@@ -13,7 +13,7 @@ from indexer.fingerprint import embedding_key
 from indexer.images import Picture
 from indexer.inference import Inference
 from indexer.manifest import BackboneNote, Manifest
-from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, to_half, unit_rows
+from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, unit_rows
 from indexer.runtimes import Runtime, open_runtime, settle
 
 
@@ -99,14 +99,11 @@ class Embedder:
     def embed_raw(self, pixels: Sequence[NDArray[np.uint8]], *, keep_maps: bool) -> RawEmbedding:
         """Embed what `pixels` gave for N pictures, up to the reduction."""
         maps = self.runtime.activation_maps(np.stack(pixels))
-        kept = {stage: to_half(one) for stage, one in maps.items()} if keep_maps else {}
-        return RawEmbedding(pool(maps["deep"]), kept)
+        return RawEmbedding(pool(maps["deep"]), maps if keep_maps else {})
 
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
-        maps = self.runtime.activation_maps(np.stack(pixels))
-        vectors = reduction.reduce_vectors(pool(maps["deep"]))
-        return Embedding(vectors, reduction.reduce_maps(maps) if keep_maps else {})
+        return reduction.reduce(self.embed_raw(pixels, keep_maps=keep_maps))
 
 
 def pool(maps: Floats) -> Floats:

@@ -10,12 +10,17 @@ from typing import Self
 import numpy as np
 
 from indexer.reduction import Halves
+from indexer.row_checksums import checksum
 
 _TYPE = np.dtype(np.float16)
 
 
 class MapsFile:
-    """(count, *shape) float16, open for reading and writing of rows; close it to be sure that all is written."""
+    """(count, *shape) float16, open for reading and writing of rows; close it to be sure that all is written.
+
+    Attributes:
+        checksums: of the rows that were put, (count,).
+    """
 
     def __init__(self, path: Path, mode: str) -> None:
         self._file = path.open(mode)
@@ -23,6 +28,7 @@ class MapsFile:
             raise ValueError(f"expected version 1.0 of npy in {path}")
         (self.count, *shape), _, _ = np.lib.format.read_array_header_1_0(self._file)
         self.shape = tuple(shape)
+        self.checksums = np.zeros(self.count, dtype=np.uint32)
         self._start = self._file.tell()
         self._stride = int(np.prod(shape)) * _TYPE.itemsize
 
@@ -37,8 +43,10 @@ class MapsFile:
 
     def put(self, row: int, one: Halves) -> None:
         """Write the maps (*shape) float16 of one row."""
+        content = np.ascontiguousarray(one, dtype=_TYPE)
+        self.checksums[row] = checksum(content)
         self._file.seek(self._start + row * self._stride)
-        self._file.write(np.ascontiguousarray(one, dtype=_TYPE))
+        self._file.write(content)
 
     def get(self, row: int) -> Halves:
         """The maps of one row, (*shape) float16."""
