@@ -50,10 +50,7 @@ class Embedder:
         note = manifest.backbone
         embedder = cls(backbones.load(note.name, weights or note.weights, note.side), inference, bulk=bulk)
         if embedder.key != manifest.embedding_key:
-            raise CollectionError(
-                f"expected the weights {note.weights_sha256[:12]} of {note.name} ({note.weights}), found "
-                f"{embedder.backbone.weights_sha256[:12]}; give the former with --weights, or build --from-scratch"
-            )
+            raise other_weights(note, embedder.note)
         return embedder
 
     @property
@@ -104,6 +101,14 @@ class Embedder:
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
         return reduction.reduce(self.embed_raw(pixels, keep_maps=keep_maps))
+
+
+def other_weights(expected: BackboneNote, found: BackboneNote) -> CollectionError:
+    """The error that a collection was embedded with other weights than those that are there now."""
+    return CollectionError(
+        f"expected the weights {expected.weights_sha256[:12]} of {expected.name} ({expected.weights}), found "
+        f"{found.weights_sha256[:12]}; give the former with --weights, or build --from-scratch"
+    )
 
 
 def pool(maps: Floats) -> Floats:

@@ -28,7 +28,7 @@ StageMaps = Mapping[str, Halves]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawEmbedding:
-    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` (N, C, h, w) float32 of each stage."""
+    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` of each stage (N, C, h, w)."""
 
     pooled: Floats
     maps: Mapping[str, Floats | Halves]
