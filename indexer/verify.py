@@ -90,7 +90,7 @@ class Inspection:
         if not used:
             return told(means="it is a former head, which is not in use", remedy="deletes it")
         if whole and self._fits(whole[-1]):
-            return Finding(means="the head in use is lost", remedy=f"goes back to the head {whole[-1].name}")
+            return told(means="the head in use is lost", remedy=f"goes back to head {whole[-1].name}")
         task = f" --task {folder.parent.name}"
         train = f"train it anew: python -m localizer train --collection {self._path}{task}"
         return told(means="the head in use is lost", remedy=train, mendable=False)
