@@ -8,6 +8,7 @@ Commands import what they need when they run: `--help` must not wait for torch.
 import csv
 import json
 import logging
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -15,10 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from indexer.command_line import FOLDER, Commands, collection_option, inference_options, json_option, table
+from indexer.command_line import (
+    EXIT_ERROR,
+    FOLDER,
+    Commands,
+    collection_option,
+    inference_options,
+    json_option,
+    table,
+)
 
 if TYPE_CHECKING:
-    from indexer.build_settings import BuildSummary
     from indexer.evaluate import RelevanceReport, RetrievalReport, Scores
     from indexer.records import IndexedImage
     from indexer.retrieval_record import RetrievalRecord
@@ -102,9 +110,9 @@ def build(*, quiet: bool, as_json: bool, **request: Any) -> None:  # noqa: ANN40
         logging.getLogger().setLevel(logging.ERROR)
     summary = run_build(BuildRequest(quiet=quiet, **request))
     if as_json:
-        click.echo(json.dumps(_summary_json(summary)))
+        click.echo(json.dumps(summary.to_json()))
     elif not quiet:
-        click.echo(_summary_text(summary))
+        click.echo(summary.text())
 
 
 @main.command()
@@ -117,6 +125,22 @@ def inspect(collection: Path, *, as_json: bool) -> None:
     facts = describe(collection)
     lines = [f"{name:<20}{_short(value)}" for name, value in facts.items()]
     click.echo(json.dumps(facts) if as_json else "\n".join(lines))
+
+
+@main.command()
+@collection_option
+@click.option("--repair", "mend", is_flag=True, help="Mend what is damaged; only what is lost is embedded again.")
+@json_option
+def verify(collection: Path, *, mend: bool, as_json: bool) -> None:
+    """Look for all damage of a collection, and mend it if asked to; exit code 1 where damage is left."""
+    from indexer import repair, verify
+
+    repaired = repair.repair(collection) if mend else None
+    verdict = repaired.after if repaired else verify.verify(collection)
+    told = repaired or verdict
+    click.echo(json.dumps(told.to_json()) if as_json else told.text())
+    if not verdict.whole:
+        sys.exit(EXIT_ERROR)
 
 
 @main.command()
@@ -168,23 +192,6 @@ def _write_places(path: Path, rows: list[dict[str, Any]]) -> None:
         table_writer = csv.writer(file, lineterminator="\n")
         table_writer.writerow(["file", "class", "split", "x", "y"])
         table_writer.writerows([row["filename"], row["class"], row["split"], row["x"], row["y"]] for row in rows)
-
-
-def _summary_json(summary: "BuildSummary") -> dict[str, Any]:
-    skipped = [{"file": one.filename, "reason": one.reason} for one in summary.skipped]
-    return {**asdict(summary), "skipped": skipped}
-
-
-def _summary_text(summary: "BuildSummary") -> str:
-    lines = [f"skipped {one.filename}: {one.reason}" for one in summary.skipped]
-    resumed = f" ({summary.resumed} of them by an interrupted build)" if summary.resumed else ""
-    lines.append(
-        f"{summary.embedded} embedded{resumed}, {summary.reused} reused, {summary.renamed} renamed, "
-        f"{summary.removed} removed, {len(summary.skipped)} skipped"
-    )
-    state = "published" if summary.published else "unchanged"
-    lines.append(f"generation {summary.generation} {state}: {summary.images} images in {summary.seconds:.1f} s")
-    return "\n".join(lines)
 
 
 def _short(value: object) -> str:

@@ -9,6 +9,7 @@ import faiss as typed_faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.errors import StorageError
 from indexer.exact_index import Rows, keep_to_one_core, read_mapped
 from indexer.index_settings import FLOAT32, INT8
 from indexer.reduction import Floats
@@ -75,7 +76,10 @@ class _FaissIndex:
 
     def save(self, path: Path) -> None:
         """Write to a file."""
-        faiss.write_index(self._index, str(path))
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise StorageError(f"{path} cannot be written; make room; what is stored is kept") from error
 
     def _search(self, vector: Floats, count: int, parameters: typed_faiss.SearchParameters) -> Rows:
         keep_to_one_core()

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from indexer.collection import Collection, maps_file
+from indexer.held import Held
 from indexer.maps_file import MapsFile
 from indexer.plan import Plan
 from indexer.records import AnnotatedImage, IndexedImage, SkippedImage
@@ -21,9 +21,7 @@ class Assembly:
         skipped: pictures of the plan that could not be embedded, or whose annotation does not fit them.
     """
 
-    def __init__(
-        self, plan: Plan, failures: Mapping[str, str], staging: Staging, published: Collection | None
-    ) -> None:
+    def __init__(self, plan: Plan, failures: Mapping[str, str], staging: Staging, published: Held | None) -> None:
         self._staging = staging
         self._published = published
         self._staged = {
@@ -79,9 +77,9 @@ class Assembly:
                         files[stage].put(row, one)
 
     def _fill_kept(self, stage: str, file: MapsFile) -> None:
-        if self._published is None:
+        if self._published is None or not self._kept:
             return
-        with MapsFile(self._published.folder / maps_file(stage), "rb") as held:
+        with self._published.open_maps(stage) as held:
             for image in self.images:
                 if image.sha256 in self._kept:
                     file.put(image.image_id, held.get(self._kept[image.sha256].image_id))

@@ -8,23 +8,25 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tqdm import tqdm
-
 from indexer import backbones, voc
 from indexer.assembly import Assembly
+from indexer.build_lock import only_builder
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection, generations, last_manifest
-from indexer.embedder import Embedder
+from indexer.embedder import Embedder, other_weights
 from indexer.embedding_run import EmbeddingRun
 from indexer.errors import DatasetError
+from indexer.file_hashing import hash_files
 from indexer.fingerprint import fingerprint
-from indexer.generation import GenerationWriter, only_builder, prune
+from indexer.generation import GenerationWriter, prune
+from indexer.held import Held
 from indexer.manifest import Manifest, ReductionNote
 from indexer.object_embedding import ObjectEmbedding, staging_folder
-from indexer.pipeline import PictureFile, sha256_of_files
+from indexer.pipeline import PictureFile
 from indexer.plan import Plan, make_plan
-from indexer.records import AnnotatedImage, SkippedImage
+from indexer.records import SkippedImage
 from indexer.reduction import Floats, Reduction
+from indexer.runtimes import inference_of
 from indexer.staging import Staging
 
 logger = logging.getLogger(__name__)
@@ -54,19 +56,33 @@ def build(request: BuildRequest) -> BuildSummary:
                 published.close()
 
 
+def rebuild(collection: Path, salvaged: Held) -> BuildSummary:
+    """Publish a generation of what was salvaged of the published one, with what is lost embedded again as it was.
+
+    The caller holds the collection's lock.
+
+    Raises:
+        WeightsError: the backbone's weights cannot be had.
+        CollectionError: they are not those that the collection was embedded with.
+    """
+    request = BuildRequest(collection=collection, inference=inference_of(salvaged.manifest.embedded_with))
+    return _Build(request.settle(salvaged.manifest), salvaged, salvaged=True).run()
+
+
 class _Build:
     """One build; made anew for each."""
 
-    def __init__(self, settings: BuildSettings, published: Collection | None) -> None:
+    def __init__(self, settings: BuildSettings, published: Held | None, *, salvaged: bool = False) -> None:
         self._settings = settings
         self._published = published
+        self._salvaged = salvaged
         self._started = time.monotonic()
 
     def run(self) -> BuildSummary:
         devkit = voc.read_split(self._settings.voc_root, self._settings.split)
         embedder = self._load_embedder()
         carried = self._published if self._can_carry_over(embedder) else None
-        listed, unreadable = _hash_files(devkit, quiet=self._settings.quiet)
+        listed, unreadable = hash_files(devkit, quiet=self._settings.quiet)
         held = self._published.all_images() if self._published else []
         plan = make_plan(listed, held, comparable=carried is not None)
         staging = Staging(self._settings.collection / "building", self._kind(embedder, carried))
@@ -105,11 +121,13 @@ class _Build:
             and (held.reduction is not None) == settings.reduce
             and (bool(held.map_shapes) or not settings.keep_maps)
         )
+        if not same and self._salvaged:
+            raise other_weights(held.backbone, embedder.note)
         if not same:
             logger.warning("Backbone, reduction or maps differ from what is published: embedding everything anew")
         return same
 
-    def _kind(self, embedder: Embedder, carried: Collection | None) -> str:
+    def _kind(self, embedder: Embedder, carried: Held | None) -> str:
         """What staged batches must agree in to be taken up."""
         reduction = carried.reduction.digest() if carried else f"new: {self._settings.reduce}"
         return f"{embedder.key} {reduction} {self._settings.keep_maps} {embedder.inference}"
@@ -119,7 +137,7 @@ class _Build:
         unit = None if self._settings.quiet else "pictures"
         return EmbeddingRun(embedder, staging, files, keep_maps=self._settings.keep_maps, unit=unit)
 
-    def _given_reduction(self, carried: Collection | None) -> Reduction | None:
+    def _given_reduction(self, carried: Held | None) -> Reduction | None:
         if carried is not None:
             return carried.reduction
         return None if self._settings.reduce else Reduction()
@@ -170,7 +188,7 @@ class _Build:
 
     def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""
-        if self._published is None:
+        if self._published is None or self._salvaged:
             return True
         held = self._published.manifest
         same = replace(
@@ -225,18 +243,3 @@ class _Build:
             seconds=seconds,
             images_per_second=fresh / seconds,
         )
-
-
-def _hash_files(
-    devkit: voc.DevkitImages, *, quiet: bool
-) -> tuple[list[tuple[AnnotatedImage, str]], list[SkippedImage]]:
-    """The pictures with the sha256 of their files, and those whose files cannot be read."""
-    listed, unreadable = [], []
-    paths = [voc.picture_path(devkit.root, image.filename) for image in devkit.images]
-    results = tqdm(sha256_of_files(paths), total=len(paths), unit=" files", desc="Reading", disable=quiet or None)
-    for image, result in zip(devkit.images, results, strict=True):
-        if isinstance(result, OSError):
-            unreadable.append(SkippedImage(image.filename, f"the file cannot be read ({result.strerror})"))
-        else:
-            listed.append((image, result))
-    return listed, unreadable

@@ -1,7 +1,7 @@
 """What a build is asked for, and what it says it did."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +129,23 @@ class BuildSummary:
     published: bool
     seconds: float
     images_per_second: float
+
+    def text(self) -> str:
+        """In lines."""
+        lines = [f"skipped {one.filename}: {one.reason}" for one in self.skipped]
+        resumed = f" ({self.resumed} of them by an interrupted build)" if self.resumed else ""
+        lines.append(
+            f"{self.embedded} embedded{resumed}, {self.reused} reused, {self.renamed} renamed, "
+            f"{self.removed} removed, {len(self.skipped)} skipped"
+        )
+        state = "published" if self.published else "unchanged"
+        lines.append(f"generation {self.generation} {state}: {self.images} images in {self.seconds:.1f} s")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it."""
+        skipped = [{"file": one.filename, "reason": one.reason} for one in self.skipped]
+        return {**asdict(self), "skipped": skipped}
 
 
 def _default_settings() -> dict[str, Any]:

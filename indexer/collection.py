@@ -13,12 +13,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.build_lock import is_building
 from indexer.database import Database
 from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.fingerprint import fingerprint
 from indexer.manifest import Manifest, check_files
+from indexer.maps_file import MapsFile
 from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
+from indexer.row_checksums import object_keys
 from indexer.vector_index import VectorIndex
 
 INDEX_FILE, OBJECT_INDEX_FILE = "index.faiss", "objects.faiss"
@@ -39,6 +42,24 @@ def generations(path: Path) -> list[Path]:
     return sorted(
         folder for folder in (path / "generations").glob("*") if folder.name.isdecimal() and folder.is_dir()
     )
+
+
+def published_folder(path: Path) -> Path:
+    """The folder of the published generation.
+
+    Raises:
+        EmptyCollectionError: nothing is published there yet.
+        CollectionError: there is no such folder.
+    """
+    folders = generations(path)
+    if folders:
+        return folders[-1]
+    if is_building(path):
+        running = f"expected a collection in {path}, found one whose first build is running; wait for its end"
+        raise EmptyCollectionError(path, running)
+    message = f"expected a collection in {path}, found none; build one: python -m indexer build --voc-root DIR "
+    message += f"--collection {path}"
+    raise EmptyCollectionError(path, message) if path.is_dir() else CollectionError(message)
 
 
 def last_manifest(path: Path) -> Manifest | None:
@@ -85,14 +106,7 @@ class Collection:
             EmptyCollectionError: nothing is published there yet.
             CollectionError: there is no such folder, or its parts are damaged or do not agree.
         """
-        published = generations(path)
-        if not published:
-            message = (
-                f"expected a collection in {path}, found none; build one: "
-                f"python -m indexer build --voc-root DIR --collection {path}"
-            )
-            raise EmptyCollectionError(path, message) if path.is_dir() else CollectionError(message)
-        return cls(published[-1])
+        return cls(published_folder(path))
 
     @property
     def path(self) -> Path:
@@ -147,6 +161,16 @@ class Collection:
     def maps(self) -> StageMaps:
         """All maps, read from disk as they are touched; empty where they are not kept."""
         return self._maps
+
+    def open_maps(self, stage: str) -> MapsFile:
+        """The maps of a stage, to be copied row by row."""
+        return MapsFile(self.folder / maps_file(stage), "rb")
+
+    def object_vectors(self) -> dict[str, Floats]:
+        """`object_key` -> vector (d,) float32; empty where the objects were not embedded."""
+        if self.objects is None:
+            return {}
+        return dict(zip(object_keys(self.all_images()), self.objects.vectors(), strict=True))
 
     def vectors_of(self, image_ids: Sequence[int]) -> Floats:
         """The vectors of these images, (n, d) float32 unit rows."""

@@ -11,6 +11,7 @@ import click
 
 from indexer.errors import CollectionBusyError, LookalikeError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
+from indexer.memory import ran_out
 
 EXIT_ERROR, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130  # 75 is EX_TEMPFAIL of sysexits.h: try again later
 
@@ -53,7 +54,12 @@ class Commands(click.Group):
         except LookalikeError as error:
             click.echo(f"error: {error}", err=True)
             sys.exit(EXIT_BUSY if isinstance(error, CollectionBusyError) else EXIT_ERROR)
-        except OSError as error:
+        except (MemoryError, RuntimeError, OSError) as error:
+            if ran_out(error):
+                click.echo("error: memory ran out; what is stored is kept; give it more", err=True)
+                sys.exit(EXIT_ERROR)
+            if not isinstance(error, OSError):
+                raise
             where = f" at {error.filename}" if error.filename else ""
             click.echo(
                 f"error: the system refused{where}: {error.strerror or error}; what is stored is kept", err=True

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy import URL, Select, create_engine, func, insert, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, StorageError
 from indexer.filters import Filters
 from indexer.records import IndexedImage, ObjectLabel, SkippedImage
 from indexer.selection import select_images, select_objects
@@ -35,7 +35,20 @@ _IDS_PER_QUERY = 500  # SQLite allows 32,766 bound values; small statements stay
 
 
 def write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
-    """Make the file, which must not be there yet."""
+    """Make the file, which must not be there yet.
+
+    Raises:
+        StorageError: it cannot be written, as on a full disk.
+    """
+    try:
+        _write(path, images, skipped)
+    except OperationalError as error:
+        raise StorageError(
+            f"{path} cannot be written ({error.orig}); make room, and run again; what is stored is kept"
+        ) from error
+
+
+def _write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
     engine = create_engine(URL.create("sqlite", database=str(path)))
     Base.metadata.create_all(engine)
     with Session(engine) as session, session.begin():

@@ -1,31 +1,19 @@
 """What was worked out from a generation after it was published: beside it, as it never changes itself.
 
-Layout: `derived/000001/NAME.npz` for arrays, which carry checksums of their own, and `derived/000001/NAME.json`
-for records, beside their checksum. Each file appears whole by one rename.
+Layout: `derived/000001/NAME.npz` for arrays, and `derived/000001/NAME.json` for records (`derived_files.py`). Each
+appears whole by one rename.
 """
 
-import json
 import logging
 import shutil
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import BinaryIO, TypeVar
 
 from indexer.collection import Collection, generations
+from indexer.derived_files import ARRAYS, RECORD, Arrays, Record, read_arrays, read_record, to_bytes, write_arrays
+from indexer.durable import make_folder, settle
 from indexer.errors import CollectionError
-from indexer.generation import settle
-from indexer.manifest import content_sha256
-
-# What numpy and zipfile raise on damaged archives.
-_UNREADABLE = (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile)
-
-Arrays = dict[str, NDArray[Any]]
-Record = dict[str, Any]
-"""What JSON can hold; every key is a text."""
 
 Made = TypeVar("Made")
 
@@ -37,14 +25,13 @@ logger = logging.getLogger(__name__)
 
 def save(collection: Collection, name: str, arrays: Arrays) -> None:
     """Store arrays, and delete what was worked out from generations that are gone."""
-    _store(_path(collection, f"{name}.npz"), lambda file: np.savez(file, allow_pickle=False, **arrays))
+    _store(_path(collection, f"{name}{ARRAYS}"), lambda file: write_arrays(file, arrays))
     _prune(collection)
 
 
 def save_record(collection: Collection, name: str, content: Record) -> None:
     """Store a record, and delete what was worked out from generations that are gone."""
-    text = json.dumps({"sha256": content_sha256(content), "content": content})
-    _store(_path(collection, f"{name}.json"), lambda file: file.write(text.encode()))
+    _store(_path(collection, f"{name}{RECORD}"), lambda file: file.write(to_bytes(content)))
     _prune(collection)
 
 
@@ -68,16 +55,8 @@ def load(collection: Collection, name: str) -> Arrays | None:
     Raises:
         CollectionError: it is damaged.
     """
-    path = _path(collection, f"{name}.npz")
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return dict(file)
-    except _UNREADABLE as error:
-        raise CollectionError(
-            f"{path} is damaged: expected arrays, found what cannot be read; delete that file and run again"
-        ) from error
+    path = _path(collection, f"{name}{ARRAYS}")
+    return read_arrays(path) if path.is_file() else None
 
 
 def load_record(collection: Collection, name: str) -> Record | None:
@@ -86,20 +65,20 @@ def load_record(collection: Collection, name: str) -> Record | None:
     Raises:
         CollectionError: it is damaged.
     """
-    path = _path(collection, f"{name}.json")
-    return _read_record(path) if path.exists() else None
+    path = _path(collection, f"{name}{RECORD}")
+    return read_record(path) if path.exists() else None
 
 
 def had(collection: Collection, name: str) -> bool:
     """Whether `save` stored this for an older generation that is still there."""
-    return any(path.exists() for path in _former(collection, f"{name}.npz"))
+    return any(path.exists() for path in _former(collection, f"{name}{ARRAYS}"))
 
 
 def load_former_record(collection: Collection, name: str) -> Record | None:
     """What `save_record` stored for the last generation but this that has it; None where none can be read."""
-    for path in _former(collection, f"{name}.json"):
+    for path in _former(collection, f"{name}{RECORD}"):
         try:
-            return _read_record(path)
+            return read_record(path)
         except (CollectionError, FileNotFoundError):
             continue
     return None
@@ -132,7 +111,7 @@ def load_made(collection: Collection, name: str, make: Callable[[Record], Made],
 def stamp(collection: Collection, name: str) -> Stamp | None:
     """By which a reader sees whether a record changed; None where there is none for this very generation."""
     try:
-        status = _path(collection, f"{name}.json").stat()
+        status = _path(collection, f"{name}{RECORD}").stat()
     except OSError:
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -148,24 +127,11 @@ def _former(collection: Collection, filename: str) -> list[Path]:
     return [collection.path / "derived" / folder.name / filename for folder in reversed(others)]
 
 
-def _read_record(path: Path) -> Record:
-    try:
-        envelope = json.loads(path.read_bytes())
-        content = envelope["content"]
-        if envelope["sha256"] == content_sha256(content):
-            return dict(content)
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _damaged_record(path) from error
-    raise _damaged_record(path)
-
-
 def _store(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     part = path.with_name(f"{path.name}.part")
     try:
-        with part.open("wb") as file:
+        with part.open("w+b") as file:
             write(file)
         settle(part, path)
     finally:
@@ -177,9 +143,3 @@ def _prune(collection: Collection) -> None:
     for former in (collection.path / "derived").iterdir():
         if former.is_dir() and former.name not in kept:
             shutil.rmtree(former)
-
-
-def _damaged_record(path: Path) -> CollectionError:
-    return CollectionError(
-        f"{path} is damaged: expected a record as it was written, found another; delete that file and run again"
-    )

@@ -13,7 +13,7 @@ from indexer.fingerprint import embedding_key
 from indexer.images import Picture
 from indexer.inference import Inference
 from indexer.manifest import BackboneNote, Manifest
-from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, to_half, unit_rows
+from indexer.reduction import Embedding, Floats, RawEmbedding, Reduction, unit_rows
 from indexer.runtimes import Runtime, open_runtime, settle
 
 
@@ -50,10 +50,7 @@ class Embedder:
         note = manifest.backbone
         embedder = cls(backbones.load(note.name, weights or note.weights, note.side), inference, bulk=bulk)
         if embedder.key != manifest.embedding_key:
-            raise CollectionError(
-                f"expected the weights {note.weights_sha256[:12]} of {note.name} ({note.weights}), found "
-                f"{embedder.backbone.weights_sha256[:12]}; give the former with --weights, or build --from-scratch"
-            )
+            raise other_weights(note, embedder.note)
         return embedder
 
     @property
@@ -99,14 +96,19 @@ class Embedder:
     def embed_raw(self, pixels: Sequence[NDArray[np.uint8]], *, keep_maps: bool) -> RawEmbedding:
         """Embed what `pixels` gave for N pictures, up to the reduction."""
         maps = self.runtime.activation_maps(np.stack(pixels))
-        kept = {stage: to_half(one) for stage, one in maps.items()} if keep_maps else {}
-        return RawEmbedding(pool(maps["deep"]), kept)
+        return RawEmbedding(pool(maps["deep"]), maps if keep_maps else {})
 
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
-        maps = self.runtime.activation_maps(np.stack(pixels))
-        vectors = reduction.reduce_vectors(pool(maps["deep"]))
-        return Embedding(vectors, reduction.reduce_maps(maps) if keep_maps else {})
+        return reduction.reduce(self.embed_raw(pixels, keep_maps=keep_maps))
+
+
+def other_weights(expected: BackboneNote, found: BackboneNote) -> CollectionError:
+    """The error that a collection was embedded with other weights than those that are there now."""
+    return CollectionError(
+        f"expected the weights {expected.weights_sha256[:12]} of {expected.name} ({expected.weights}), found "
+        f"{found.weights_sha256[:12]}; give the former with --weights, or build --from-scratch"
+    )
 
 
 def pool(maps: Floats) -> Floats:

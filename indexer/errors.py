@@ -47,5 +47,9 @@ class CollectionBusyError(CollectionError):
     """Another process is building on the collection at this moment; trying again later may succeed."""
 
 
+class StorageError(LookalikeError):
+    """What is to be stored cannot be written: mostly, the disk is full."""
+
+
 class DownloadError(LookalikeError):
     """A host cannot be reached, or what it sent is not what its checksum promises."""

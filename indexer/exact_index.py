@@ -8,7 +8,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, StorageError
 from indexer.reduction import Floats
 
 Rows = NDArray[np.int64]
@@ -70,7 +70,10 @@ class ExactIndex:
 
     def save(self, path: Path) -> None:
         """Write to a file."""
-        faiss.write_index(self._index, str(path))
+        try:
+            faiss.write_index(self._index, str(path))
+        except RuntimeError as error:
+            raise StorageError(f"{path} cannot be written; make room; what is stored is kept") from error
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

@@ -1,21 +1,21 @@
 """Writing a generation beside the published one, and publishing it by one rename."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+import numpy as np
 
 from indexer import collection, database
-from indexer.errors import CollectionBusyError
+from indexer.durable import make_folder, settle_folder
 from indexer.index_building import build_index
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import FILENAME, Manifest, describe_file
 from indexer.maps_file import MapsFile
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
+from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, checksums, object_keys
 
 KEPT = 2  # generations; readers of the last one but the newest finish in peace
 
@@ -31,32 +31,41 @@ class GenerationWriter:
         self._path = path
         self._folder = building / "generation"
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(parents=True)
+        make_folder(self._folder)
         self.indexes: dict[str, IndexNote] = {}
+        self._vectors = self._object_vectors = checksums(np.empty((0, 0), dtype=np.float32))
+        self._maps: dict[str, Checksums] = {}
 
     def write_vectors(self, vectors: Floats, reduction: Reduction, settings: IndexSettings) -> None:
         """Store (N, d) float32 unit rows, indexed as asked for, and the reduction they went through."""
         self._write_index(collection.INDEX_FILE, vectors, settings)
+        self._vectors = checksums(vectors)
         reduction.save(self._folder / collection.REDUCTION_FILE)
 
     def write_objects(self, vectors: Floats, settings: IndexSettings) -> None:
         """Store the vectors of the objects, (number of objects, d) float32 unit rows, indexed as asked for."""
         self._write_index(collection.OBJECT_INDEX_FILE, vectors, settings)
+        self._object_vectors = checksums(vectors)
 
     @contextmanager
     def create_maps(self, count: int, shapes: Mapping[str, tuple[int, int, int]]) -> Iterator[dict[str, MapsFile]]:
         """Stage -> a file of so many maps of its shape, to be filled by the caller."""
         with ExitStack() as files:
-            yield {
+            maps = {
                 stage: files.enter_context(
                     MapsFile.create(self._folder / collection.maps_file(stage), count, shape)
                 )
                 for stage, shape in shapes.items()
             }
+            yield maps
+        self._maps = {stage: file.checksums for stage, file in maps.items()}
 
     def write_records(self, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
-        """Store what is known of the pictures."""
+        """Store what is known of the pictures, and the checksums of the rows that were written before."""
         database.write(self._folder / collection.DATABASE_FILE, images, skipped)
+        keys = tuple(object_keys(images)) if collection.OBJECT_INDEX_FILE in self.indexes else ()
+        rows = RowChecksums(tuple(images), self._vectors, self._maps, keys, self._object_vectors)
+        rows.save(self._folder / ROWS_FILE)
 
     def describe_files(self) -> dict[str, dict[str, object]]:
         """Name -> {"bytes", "sha256"} of what was written so far, for the manifest."""
@@ -65,13 +74,7 @@ class GenerationWriter:
     def publish(self, manifest: Manifest) -> None:
         """Write the manifest, bring all bytes to the disk, move the folder in, and delete old generations."""
         manifest.save(self._folder)
-        for path in self._folder.iterdir():
-            sync(path)
-        sync(self._folder)
-        published = self._path / "generations" / f"{manifest.generation:06d}"
-        published.parent.mkdir(exist_ok=True)
-        self._folder.rename(published)
-        sync(published.parent)
+        settle_folder(self._folder, self._path / "generations" / f"{manifest.generation:06d}")
         prune(self._path)
 
     def _write_index(self, name: str, vectors: Floats, settings: IndexSettings) -> None:
@@ -80,39 +83,13 @@ class GenerationWriter:
         self.indexes[name] = index.note
 
 
-@contextmanager
-def only_builder(path: Path) -> Iterator[None]:
-    """Hold the collection's lock; the system gives it back even if this process is killed.
-
-    Raises:
-        CollectionBusyError: another process holds it.
-    """
-    path.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(path / "build.lock", blocking=False)
-    try:
-        with lock:
-            yield
-    except Timeout:
-        raise CollectionBusyError(f"another build is running on {path}; wait for it, or stop it first") from None
-
-
 def prune(path: Path) -> None:
-    """Delete all generations of a collection but the last `KEPT`; the manifest first, so that none looks whole."""
+    """Delete all generations of a collection but the last `KEPT`."""
     for folder in collection.generations(path)[:-KEPT]:
-        (folder / FILENAME).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        discard(folder)
 
 
-def settle(part: Path, path: Path) -> None:
-    """Bring a finished file's bytes to the disk, then give it its name: it is there whole, or not at all."""
-    sync(part)
-    part.replace(path)
-
-
-def sync(path: Path) -> None:
-    """Have the system bring a file's or folder's bytes to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def discard(folder: Path) -> None:
+    """Delete a generation; the manifest first, so that it does not look whole meanwhile."""
+    (folder / FILENAME).unlink(missing_ok=True)
+    shutil.rmtree(folder)

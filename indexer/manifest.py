@@ -1,16 +1,16 @@
 """The manifest: what a generation says of itself, and the checksums that hold it to its word."""
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from indexer import sealed
 from indexer.errors import CollectionError
 from indexer.index_settings import IndexNote, IndexSettings
 
-FORMAT_VERSION = 4
-FILENAME = "manifest.json"
+FORMAT_VERSION = 5
+FILENAME, COPY = "manifest.json", "manifest-copy.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,34 +78,28 @@ class Manifest:
     files: dict[str, dict[str, Any]]
 
     def save(self, folder: Path) -> None:
-        """Write it into a generation's folder."""
-        content = asdict(self)
-        envelope = {"format_version": FORMAT_VERSION, "sha256": content_sha256(content), **content}
-        (folder / FILENAME).write_text(json.dumps(envelope, indent=2) + "\n", encoding="utf-8")
+        """Write it into a generation's folder, twice: without it nothing else there could be made out."""
+        text = sealed.sealed(asdict(self), FORMAT_VERSION)
+        for name in (FILENAME, COPY):
+            (folder / name).write_text(text, encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Manifest":
-        """Read what `save` wrote.
+    def load(cls, folder: Path, name: str = FILENAME) -> "Manifest":
+        """Read what `save` wrote; `COPY` instead of the manifest itself, where that is asked for.
 
         Raises:
             CollectionError: missing, of another format version, or changed since it was written.
         """
-        path = folder / FILENAME
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+            content = sealed.read(folder / name, FORMAT_VERSION, "a manifest")
+        except sealed.VersionError as error:
+            raise CollectionError(f"{error}; build with --from-scratch") from error
+        except sealed.SealError as error:
+            raise CollectionError(f"{error}; {way_out(folder)}") from error
+        if set(content) != {field.name for field in fields(cls)}:
             raise CollectionError(
-                f"expected a manifest in {path}, found none that can be read ({error}); build with --from-scratch"
-            ) from error
-        version = content.pop("format_version", None) if isinstance(content, dict) else None
-        if version != FORMAT_VERSION:
-            raise CollectionError(
-                f"expected format version {FORMAT_VERSION} in {path}, found {version}; build with --from-scratch"
+                f"{folder / name} is of another version of this software; build with --from-scratch"
             )
-        if content.pop("sha256", None) != content_sha256(content) or set(content) != {
-            field.name for field in fields(cls)
-        }:
-            raise CollectionError(f"{path} was changed after it was written; build with --from-scratch")
         return cls._from_json(content)
 
     @classmethod
@@ -143,16 +137,20 @@ def check_files(folder: Path, files: dict[str, dict[str, Any]]) -> None:
         CollectionError: one is missing, or is not what it was.
     """
     for name, expected in files.items():
-        path = folder / name
-        found = describe_file(path) if path.is_file() else None
-        if found != expected:
-            what = f"{found['bytes']:,} bytes of another checksum" if found else "no such file"
-            raise CollectionError(
-                f"{path} is damaged: expected {expected['bytes']:,} bytes as they were published, found {what}; "
-                "build with --from-scratch"
-            )
+        damage = damage_of(folder / name, expected)
+        if damage:
+            raise CollectionError(f"{folder / name} is damaged: {damage}; {way_out(folder)}")
 
 
-def content_sha256(content: dict[str, Any]) -> str:
-    """64 hexadecimal digits, of what can be JSON."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def damage_of(path: Path, expected: dict[str, Any]) -> str | None:
+    """What is wrong with a file that `describe_file` gave `expected` of; None where nothing is."""
+    found = describe_file(path) if path.is_file() else None
+    if found == expected:
+        return None
+    what = f"{found['bytes']:,} bytes of another checksum" if found else "no such file"
+    return f"expected {expected['bytes']:,} bytes as they were published, found {what}"
+
+
+def way_out(folder: Path) -> str:
+    """What to do about a damaged generation."""
+    return f"mend it: python -m indexer verify --collection {folder.parents[1]} --repair"

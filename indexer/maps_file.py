@@ -10,20 +10,24 @@ from typing import Self
 import numpy as np
 
 from indexer.reduction import Halves
+from indexer.row_checksums import checksum
 
 _TYPE = np.dtype(np.float16)
 
 
 class MapsFile:
-    """(count, *shape) float16, open for reading and writing of rows; close it to be sure that all is written."""
+    """(count, *shape) float16, open for reading and writing of rows; close it to be sure that all is written.
 
-    def __init__(self, path: Path, mode: str) -> None:
+    Attributes:
+        checksums: of the rows that were put, (count,).
+    """
+
+    def __init__(self, path: Path, mode: str, known: tuple[int, tuple[int, ...]] | None = None) -> None:
+        """Open; `known` are start and shape of the rows where the header is not to be trusted."""
         self._file = path.open(mode)
-        if np.lib.format.read_magic(self._file) != (1, 0):
-            raise ValueError(f"expected version 1.0 of npy in {path}")
-        (self.count, *shape), _, _ = np.lib.format.read_array_header_1_0(self._file)
+        self._start, (self.count, *shape) = known or self._read_header()
         self.shape = tuple(shape)
-        self._start = self._file.tell()
+        self.checksums = np.zeros(self.count, dtype=np.uint32)
         self._stride = int(np.prod(shape)) * _TYPE.itemsize
 
     @classmethod
@@ -37,13 +41,21 @@ class MapsFile:
 
     def put(self, row: int, one: Halves) -> None:
         """Write the maps (*shape) float16 of one row."""
+        content = np.ascontiguousarray(one, dtype=_TYPE)
+        self.checksums[row] = checksum(content)
         self._file.seek(self._start + row * self._stride)
-        self._file.write(np.ascontiguousarray(one, dtype=_TYPE))
+        self._file.write(content)
 
     def get(self, row: int) -> Halves:
         """The maps of one row, (*shape) float16."""
         self._file.seek(self._start + row * self._stride)
         return np.frombuffer(self._file.read(self._stride), dtype=_TYPE).reshape(self.shape)
+
+    def _read_header(self) -> tuple[int, tuple[int, ...]]:
+        if np.lib.format.read_magic(self._file) != (1, 0):
+            raise ValueError(f"expected version 1.0 of npy in {self._file.name}")
+        shape, _, _ = np.lib.format.read_array_header_1_0(self._file)
+        return self._file.tell(), shape
 
     def __enter__(self) -> Self:
         return self

@@ -7,13 +7,14 @@ import numpy as np
 
 from indexer import voc
 from indexer.build_settings import BuildSettings
-from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.embedding_run import EmbeddingRun
 from indexer.errors import DatasetError
+from indexer.held import Held
 from indexer.pipeline import PictureFile
 from indexer.records import Box, IndexedImage
 from indexer.reduction import Floats, Reduction
+from indexer.row_checksums import object_key, object_keys
 from indexer.staging import Staging
 
 
@@ -26,13 +27,13 @@ class ObjectEmbedding:
         carried: the published generation, where its vectors compare with those to be made.
     """
 
-    def __init__(self, images: Sequence[IndexedImage], embedder: Embedder, carried: Collection | None) -> None:
+    def __init__(self, images: Sequence[IndexedImage], embedder: Embedder, carried: Held | None) -> None:
         self._embedder = embedder
         self._files = {
-            _key(image, label.box): (image, label.box) for image in images for label in image.objects
+            object_key(image, label.box): (image, label.box) for image in images for label in image.objects
         }  # in the order of object ids, but for twins, which share a crop
-        self._keys = [_key(image, label.box) for image in images for label in image.objects]
-        self._held = _held(carried)
+        self._keys = object_keys(images)
+        self._held = carried.object_vectors() if carried else {}
 
     def vectors(self, settings: BuildSettings, reduction: Reduction, dim: int) -> Floats:
         """(number of objects, dim) float32 unit rows; row = object id.
@@ -62,16 +63,5 @@ def staging_folder(collection_path: Path) -> Path:
     return collection_path / "building" / "objects"
 
 
-def _key(image: IndexedImage, box: Box) -> str:
-    return f"{image.sha256}@{','.join(map(repr, box.corners))}"
-
-
 def _part(root: Path, image: IndexedImage, box: Box) -> PictureFile:
     return PictureFile(voc.picture_path(root, image.filename), image.sha256, box)
-
-
-def _held(carried: Collection | None) -> dict[str, Floats]:
-    if carried is None or carried.objects is None:
-        return {}
-    labels = ((image, label.box) for image in carried.all_images() for label in image.objects)
-    return {_key(*label): row for label, row in zip(labels, carried.objects.vectors(), strict=True)}

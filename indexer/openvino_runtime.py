@@ -20,6 +20,7 @@ from platformdirs import user_cache_path
 
 from indexer.allocator import keep_freed_memory
 from indexer.backbones import Backbone
+from indexer.durable import make_folder, settle_folder
 from indexer.fingerprint import Preprocessing
 from indexer.inference import BF16, Inference
 from indexer.manifest import file_sha256
@@ -144,7 +145,7 @@ def _is_whole(folder: Path) -> bool:
 
 def _keep(model: ov.Model, folder: Path) -> None:
     """There whole or not at all: written beside, then renamed; a damaged one gives way."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(folder.parent)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="part-") as part:
         written = Path(part) / "model"
         written.mkdir()
@@ -152,4 +153,4 @@ def _keep(model: ov.Model, folder: Path) -> None:
         checksums = {path.name: file_sha256(path) for path in written.iterdir()}
         (written / _CHECKSUMS).write_text(json.dumps(checksums), encoding="utf-8")
         shutil.rmtree(folder, ignore_errors=True)
-        written.rename(folder)
+        settle_folder(written, folder)

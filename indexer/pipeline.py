@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from indexer import images
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
-from indexer.manifest import file_sha256
 from indexer.records import Box
 
 DECODING, INFERENCE, WRITING = STEPS = ("decoding", "inference", "writing")
@@ -124,19 +123,6 @@ class Pipeline(Generic[Embedded]):
     def _spend(self, step: str, seconds: float) -> None:
         with self._lock:
             self._seconds[step] += seconds
-
-
-def sha256_of_files(paths: Sequence[Path]) -> Iterator[str | OSError]:
-    """The sha256 of each file, in order, or why it cannot be read."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        yield from threads.map(_sha256, paths)
-
-
-def _sha256(path: Path) -> str | OSError:
-    try:
-        return file_sha256(path)
-    except OSError as error:
-        return error
 
 
 def _prepare(file: PictureFile, embedder: Embedder) -> Prepared | ImageError:

@@ -28,10 +28,10 @@ StageMaps = Mapping[str, Halves]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawEmbedding:
-    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` as they come in float16."""
+    """N pictures before the reduction: `pooled` (N, C) float32 unit rows, `maps` of each stage (N, C, h, w)."""
 
     pooled: Floats
-    maps: StageMaps
+    maps: Mapping[str, Floats | Halves]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +52,14 @@ class Projection:
     def apply(self, rows: Floats) -> Floats:
         """(N, C) float32 -> (N, k) float32."""
         return np.asarray(rows @ self.axes.T - self.mean @ self.axes.T, dtype=np.float32)
+
+    def one_by_one(self, parts: Floats) -> Floats:
+        """(N, n, C) float32 -> (N, n, k) float32, each part by itself.
+
+        Linear algebra rounds by the shape it is given: together, a picture would come out a bit otherwise in
+        another batch, and one that is embedded again would not be what it was.
+        """
+        return np.stack([self.apply(part) for part in parts])
 
     def digest(self) -> str:
         """SHA-256 over shape and bytes."""
@@ -79,7 +87,7 @@ class Reduction:
 
     def reduce_vectors(self, pooled: Floats) -> Floats:
         """(N, C) float32 -> (N, k) float32, unit rows."""
-        return unit_rows(self.vector.apply(pooled) if self.vector else pooled)
+        return unit_rows(self.vector.one_by_one(pooled[:, np.newaxis])[:, 0] if self.vector else pooled)
 
     def reduce_maps(self, maps: Mapping[str, Floats | Halves]) -> StageMaps:
         """Stage -> (N, C, h, w) becomes stage -> (N, k, h, w) float16."""
@@ -118,8 +126,8 @@ def _project_cells(maps: Floats | Halves, projection: Projection | None) -> Halv
     if projection is None:
         return to_half(maps)
     count, channels, height, width = maps.shape
-    cells = np.moveaxis(maps, 1, -1).reshape(-1, channels).astype(np.float32, copy=False)
-    reduced = projection.apply(cells).reshape(count, height, width, -1)
+    cells = np.moveaxis(maps, 1, -1).reshape(count, -1, channels).astype(np.float32, copy=False)
+    reduced = projection.one_by_one(cells).reshape(count, height, width, -1)
     return np.moveaxis(to_half(reduced), -1, 1)
 
 

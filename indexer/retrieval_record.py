@@ -7,6 +7,7 @@ from typing import Any
 
 from indexer import derived
 from indexer.collection import Collection
+from indexer.derived_files import Record
 from indexer.evaluate import RelevanceReport, RetrievalReport, Scores, evaluate
 from indexer.object_evaluation import evaluate_objects
 from indexer.semantic_index import SemanticIndex
@@ -71,7 +72,7 @@ def load(collection: Collection) -> RetrievalRecord | None:
     return derived.load_made(collection, NAME, _make, command="python -m indexer evaluate")
 
 
-def _make(content: derived.Record) -> RetrievalRecord:
+def _make(content: Record) -> RetrievalRecord:
     modes = {mode: _report(report) for mode, report in content["modes"].items()}
     objects = _relevance(content["objects"]) if content["objects"] else None
     return RetrievalRecord(**{**content, "modes": modes, "objects": objects})

@@ -1,7 +1,8 @@
 """What a user asks of inference -> a backbone made ready on this machine."""
 
 import importlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -13,6 +14,8 @@ from indexer.backbones import Backbone
 from indexer.errors import InferenceError
 from indexer.inference import AUTO, BF16, CPU, FP32, OPENVINO, TORCH, Inference
 from indexer.reduction import Floats
+
+logger = logging.getLogger(__name__)
 
 
 class Runtime(Protocol):
@@ -64,6 +67,19 @@ def settle(wanted: Inference) -> Inference:
     if runtime == AUTO:
         runtime = OPENVINO if device == CPU and find_spec(OPENVINO) else TORCH
     return _settle_precision(replace(wanted, device=device, runtime=runtime))
+
+
+def inference_of(embedded_with: Sequence[str]) -> Inference:
+    """How a collection was embedded, by its manifest; "auto" where that was in several ways, or cannot be here."""
+    if len(embedded_with) != 1:
+        return Inference()
+    runtime, precision, *place = embedded_with[0].split()
+    told = Inference(runtime=runtime, precision=precision, device=place[-1] if place else CPU)
+    try:
+        return settle(told)
+    except InferenceError as error:
+        logger.warning("Not embedding as before: %s", error)
+        return Inference()
 
 
 def _settle_device(wanted: Inference) -> str:

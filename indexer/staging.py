@@ -3,7 +3,7 @@
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.generation import settle
-from indexer.reduction import STAGES, Embedding, Floats, RawEmbedding, Reduction, StageMaps
+from indexer.durable import make_folder, settle
+from indexer.reduction import STAGES, Embedding, Floats, Halves, RawEmbedding, Reduction
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
 _REDUCTION = "reduction"
@@ -27,13 +27,13 @@ class StagedBatch:
         keys: of the files, or parts of them: a whole file goes by its sha256.
         sizes: (N, 2) int32, width and height in pixels.
         rows: (N, d) float32 unit rows, before or after the reduction.
-        maps: of each stage, before or after the reduction.
+        maps: of each stage, float32 before and float16 after the reduction.
     """
 
     keys: tuple[str, ...]
     sizes: NDArray[np.int32]
     rows: Floats
-    maps: StageMaps
+    maps: Mapping[str, Floats | Halves]
 
     @classmethod
     def of(
@@ -52,7 +52,7 @@ class Staging:
         for other in building.glob("staging-*"):
             if other != self._folder:
                 shutil.rmtree(other)
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         for torn in self._folder.glob("*.part"):
             torn.unlink()
 

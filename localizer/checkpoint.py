@@ -5,7 +5,6 @@ moved in by one rename; the former one is kept.
 """
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
@@ -19,14 +18,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from indexer.generation import sync
-from indexer.manifest import content_sha256
+from indexer import head_files, sealed
+from indexer.durable import make_folder, settle_folder
+from indexer.head_files import CARD, FORMAT_VERSION, HEADS, WEIGHTS, numbered
+from indexer.sealed import SealError
 from localizer.errors import HeadError, NoHeadError
 
-FORMAT_VERSION = 1
 KEPT = 2  # heads of each task
 MAIN, DETECT = "main", "detect"
-_WEIGHTS, _CARD = "head.safetensors", "head.json"
 _ENVELOPE = ("task", "fingerprint", "classes", "weights_sha256")  # what a card says beside a head's own
 
 
@@ -56,23 +55,20 @@ class StoredHead:
 
 def save(collection: Path, head: StoredHead) -> Path:
     """Publish a head beside a collection's generations; its folder."""
-    folder = collection / "heads" / head.task
+    folder = collection / HEADS / head.task
     building = folder / "building"
     shutil.rmtree(building, ignore_errors=True)
-    building.mkdir(parents=True)
+    make_folder(building)
     weights = _pack(head.state)
+    published = folder / f"{_last_number(folder) + 1:06d}"
     try:
-        (building / _WEIGHTS).write_bytes(weights)
-        (building / _CARD).write_text(json.dumps(_envelope(head, weights), indent=2) + "\n", encoding="utf-8")
-        for path in (building / _WEIGHTS, building / _CARD, building):
-            sync(path)
+        (building / WEIGHTS).write_bytes(weights)
+        (building / CARD).write_text(sealed.sealed(_content(head, weights), FORMAT_VERSION), encoding="utf-8")
+        settle_folder(building, published)
     except OSError:
         shutil.rmtree(building, ignore_errors=True)
         raise
-    published = folder / f"{_last_number(folder) + 1:06d}"
-    building.rename(published)
-    sync(folder)
-    for former in _numbered(folder)[:-KEPT]:
+    for former in numbered(folder)[:-KEPT]:
         shutil.rmtree(former)
     return published
 
@@ -84,16 +80,16 @@ def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
         NoHeadError: none was trained for this task.
         HeadError: it is damaged, or was trained on vectors of another fingerprint.
     """
-    folders = _numbered(collection / "heads" / task)
+    folders = numbered(collection / HEADS / task)
     if not folders:
         raise NoHeadError(f"expected a trained head in {collection}, found none; {_way_out(collection, task)}")
-    card = _read_card(folders[-1] / _CARD, _way_out(collection, task))
+    card = _read_card(folders[-1], _way_out(collection, task))
     if card["fingerprint"] != fingerprint:
         raise HeadError(
             f"expected a head trained on vectors of fingerprint {fingerprint[:12]}, found one for "
             f"{card['fingerprint'][:12]} in {folders[-1]}; {_way_out(collection, task)}"
         )
-    state = _read_weights(folders[-1] / _WEIGHTS, card["weights_sha256"], _way_out(collection, task))
+    state = _read_weights(folders[-1], card, _way_out(collection, task))
     return StoredHead(
         task=task,
         fingerprint=fingerprint,
@@ -107,9 +103,9 @@ def digests(collection: Path, fingerprint: str) -> dict[str, str]:
     """Task -> digest of the head in use, from its card alone; without heads that are damaged or do not fit."""
     found = {}
     for task in (MAIN, DETECT):
-        for folder in _numbered(collection / "heads" / task)[-1:]:
+        for folder in numbered(collection / HEADS / task)[-1:]:
             with suppress(HeadError):
-                card = _read_card(folder / _CARD, _way_out(collection, task))
+                card = _read_card(folder, _way_out(collection, task))
                 if card["fingerprint"] == fingerprint:
                     found[task] = str(card["weights_sha256"])
     return found
@@ -131,38 +127,30 @@ def restore(network: nn.Module, head: StoredHead) -> None:
     network.eval().to(memory_format=torch.channels_last)  # the order in which convolutions run fastest
 
 
-def _envelope(head: StoredHead, weights: bytes) -> dict[str, Any]:
-    content = {
+def _content(head: StoredHead, weights: bytes) -> dict[str, Any]:
+    return {
         "task": head.task,
         "fingerprint": head.fingerprint,
         "classes": list(head.classes),
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **head.card,
     }
-    return {"format_version": FORMAT_VERSION, "sha256": content_sha256(content), **content}
 
 
-def _read_card(path: Path, way_out: str) -> dict[str, Any]:
+def _read_card(folder: Path, way_out: str) -> dict[str, Any]:
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise HeadError(f"expected a head's card in {path}, found none that can be read; {way_out}") from error
-    version = card.pop("format_version", None) if isinstance(card, dict) else None
-    if version != FORMAT_VERSION:
-        raise HeadError(f"expected format version {FORMAT_VERSION} in {path}, found {version}; {way_out}")
-    if card.pop("sha256", None) != content_sha256(card):
-        raise HeadError(f"{path} was changed after it was written; {way_out}")
-    return dict(card)
+        return head_files.read_card(folder)
+    except SealError as error:
+        raise HeadError(f"{error}; {way_out}") from error
 
 
-def _read_weights(path: Path, sha256: str, way_out: str) -> dict[str, Tensor]:
+def _read_weights(folder: Path, card: dict[str, Any], way_out: str) -> dict[str, Tensor]:
     try:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() == sha256:
-            return dict(load_tensors(data))
-    except (OSError, SafetensorError) as error:
-        raise HeadError(f"expected a head's weights in {path}, found none that can be read; {way_out}") from error
-    raise HeadError(f"{path} is damaged: its checksum is not that of its card; {way_out}")
+        return dict(load_tensors(head_files.read_weights(folder, card)))
+    except SealError as error:
+        raise HeadError(f"{error}; {way_out}") from error
+    except SafetensorError as error:
+        raise HeadError(f"expected a head's weights in {folder / WEIGHTS}, found others; {way_out}") from error
 
 
 def _pack(state: Mapping[str, Tensor]) -> bytes:
@@ -175,10 +163,5 @@ def _way_out(collection: Path, task: str) -> str:
     return f"train one: python -m localizer train --collection {collection}{flag}"
 
 
-def _numbered(folder: Path) -> list[Path]:
-    """The folders of the heads of one task, oldest first."""
-    return sorted(path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir())
-
-
 def _last_number(folder: Path) -> int:
-    return max((int(path.name) for path in _numbered(folder)), default=0)
+    return max((int(path.name) for path in numbered(folder)), default=0)

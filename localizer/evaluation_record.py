@@ -6,6 +6,7 @@ from typing import Any
 
 from indexer import derived
 from indexer.collection import Collection
+from indexer.derived_files import Record
 
 NAME = "evaluation"
 RECALLS = 101  # from 0 to 1, at which a curve is kept
@@ -85,6 +86,6 @@ def load_verdicts(collection: Collection) -> dict[int, bool] | None:
     return {one.image_id: one.right for one in record.verdicts} or None if record else None
 
 
-def _make(content: derived.Record) -> EvaluationRecord:
+def _make(content: Record) -> EvaluationRecord:
     verdicts = tuple(Verdict(**{**one, "box": tuple(one["box"])}) for one in content["verdicts"])
     return EvaluationRecord(**{**content, "verdicts": verdicts})

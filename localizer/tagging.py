@@ -12,7 +12,8 @@ from indexer import images
 from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.errors import DatasetError, ImageError
-from indexer.pipeline import PictureFile, Pipeline, Prepared, sha256_of_files
+from indexer.file_hashing import sha256_of_files
+from indexer.pipeline import PictureFile, Pipeline, Prepared
 from indexer.records import SkippedImage
 from indexer.reduction import Embedding
 from localizer import exports

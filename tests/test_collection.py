@@ -55,7 +55,8 @@ def test_one_flipped_bit_in_any_file_is_noticed(copied: Path, file: str) -> None
     (copied / file).write_bytes(content)
 
     with pytest.raises(
-        CollectionError, match=rf"{file} is damaged: .* another checksum; build with --from-scratch"
+        CollectionError,
+        match=rf"{file} is damaged: .* another checksum; mend it: python -m indexer verify",
     ):
         Collection(copied)
 

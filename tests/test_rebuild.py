@@ -257,7 +257,7 @@ def test_a_damaged_collection_is_replaced_only_when_asked(
 ) -> None:
     (generations(built)[-1] / "index.faiss").write_bytes(b"damage")
 
-    with pytest.raises(CollectionError, match="build with --from-scratch"):
+    with pytest.raises(CollectionError, match=r"python -m indexer verify --collection .* --repair"):
         build(request_build(built))
     build(request_build(built, voc_root=own_devkit, from_scratch=True))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from indexer import derived
 from indexer.collection import Collection
+from indexer.derived_files import Arrays
 from indexer.errors import CollectionError
 from indexer.index_settings import IndexSettings
 from indexer.reduction import Floats, unit_rows
@@ -223,7 +224,7 @@ def test_a_stray_file_beside_derived_data_is_no_obstacle(own: Collection) -> Non
 @pytest.mark.parametrize(
     "arrays", [{"a": np.arange(6).reshape(2, 3), "b": np.array("text")}, {}, {"empty": np.zeros((0, 4))}]
 )
-def test_derived_arrays_come_back_as_they_were(own: Collection, arrays: derived.Arrays) -> None:
+def test_derived_arrays_come_back_as_they_were(own: Collection, arrays: Arrays) -> None:
     derived.save(own, "some", arrays)
 
     loaded = derived.load(own, "some")
