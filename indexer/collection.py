@@ -6,6 +6,7 @@ is published: a new one is built elsewhere in the folder and moved in by one ren
 
 import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
@@ -17,6 +18,8 @@ from indexer.database import Database
 from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.fingerprint import fingerprint
 from indexer.manifest import Manifest, check_files
+from indexer.newest import numbered, read_newest
+from indexer.readers_lock import ReadersLock
 from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.vector_index import VectorIndex
@@ -36,9 +39,7 @@ def maps_file(stage: str) -> str:
 
 def generations(path: Path) -> list[Path]:
     """The folders of the generations of a collection, oldest first; the last is the published one."""
-    return sorted(
-        folder for folder in (path / "generations").glob("*") if folder.name.isdecimal() and folder.is_dir()
-    )
+    return numbered(path / "generations")
 
 
 def last_manifest(path: Path) -> Manifest | None:
@@ -51,8 +52,20 @@ def last_manifest(path: Path) -> Manifest | None:
     return None
 
 
+def _newest(path: Path) -> Path:
+    """The folder of the published generation; raises as `Collection.open`."""
+    published = generations(path)
+    if published:
+        return published[-1]
+    message = (
+        f"expected a collection in {path}, found none; build one: "
+        f"python -m indexer build --voc-root DIR --collection {path}"
+    )
+    raise EmptyCollectionError(path, message) if path.is_dir() else CollectionError(message)
+
+
 class Collection:
-    """One published generation, open for reading from any number of threads.
+    """One published generation, open for reading from any number of threads; not deleted before it is closed.
 
     Attributes:
         folder: of the generation.
@@ -63,12 +76,22 @@ class Collection:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        with ExitStack() as held:
+            self._lock = ReadersLock(folder)
+            held.callback(self._lock.release)
+            self._open_parts(held)
+            self._held = held.pop_all()
+
+    def _open_parts(self, held: ExitStack) -> None:
+        """Open all that the folder has; `held` is told how to close it."""
+        folder = self.folder
         self.manifest = Manifest.load(folder)
         check_files(folder, self.manifest.files)
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
         self._index = self._load_index(INDEX_FILE)
         self.objects = self._load_index(OBJECT_INDEX_FILE) if self.manifest.object_index else None
         self._database = Database(folder / DATABASE_FILE)
+        held.callback(self._database.close)
         # A generation never changes: what was selected once holds for good.
         self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
         self.matching_objects = lru_cache(_SELECTIONS_HELD)(self._database.matching_objects)
@@ -79,20 +102,13 @@ class Collection:
 
     @classmethod
     def open(cls, path: Path) -> "Collection":
-        """Open what is published in a collection's folder.
+        """Open what is published in a collection's folder, also where something newer is published meanwhile.
 
         Raises:
             EmptyCollectionError: nothing is published there yet.
             CollectionError: there is no such folder, or its parts are damaged or do not agree.
         """
-        published = generations(path)
-        if not published:
-            message = (
-                f"expected a collection in {path}, found none; build one: "
-                f"python -m indexer build --voc-root DIR --collection {path}"
-            )
-            raise EmptyCollectionError(path, message) if path.is_dir() else CollectionError(message)
-        return cls(published[-1])
+        return read_newest(lambda: _newest(path), cls)
 
     @property
     def path(self) -> Path:
@@ -100,8 +116,8 @@ class Collection:
         return self.folder.parents[1]
 
     def close(self) -> None:
-        """Give its files back."""
-        self._database.close()
+        """Give its files back; then it may be deleted."""
+        self._held.close()
 
     def __len__(self) -> int:
         return len(self._index)

@@ -14,10 +14,11 @@ from indexer.index_building import build_index
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import FILENAME, Manifest, describe_file
 from indexer.maps_file import MapsFile
+from indexer.readers_lock import unread
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
 
-KEPT = 2  # generations; readers of the last one but the newest finish in peace
+KEPT = 2  # generations, beside those that are open to readers
 
 
 class GenerationWriter:
@@ -97,10 +98,15 @@ def only_builder(path: Path) -> Iterator[None]:
 
 
 def prune(path: Path) -> None:
-    """Delete all generations of a collection but the last `KEPT`; the manifest first, so that none looks whole."""
+    """Delete all generations of a collection but the last `KEPT` and those that are open to readers.
+
+    The manifest goes first, so that none looks whole.
+    """
     for folder in collection.generations(path)[:-KEPT]:
-        (folder / FILENAME).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        with unread(folder) as may_go:
+            if may_go:
+                (folder / FILENAME).unlink(missing_ok=True)
+                shutil.rmtree(folder)
 
 
 def settle(part: Path, path: Path) -> None:

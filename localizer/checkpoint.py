@@ -7,11 +7,11 @@ moved in by one rename; the former one is kept.
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from indexer.generation import sync
 from indexer.manifest import content_sha256
+from indexer.newest import numbered, read_newest
 from localizer.errors import HeadError, NoHeadError
 
 FORMAT_VERSION = 1
@@ -28,6 +29,8 @@ KEPT = 2  # heads of each task
 MAIN, DETECT = "main", "detect"
 _WEIGHTS, _CARD = "head.safetensors", "head.json"
 _ENVELOPE = ("task", "fingerprint", "classes", "weights_sha256")  # what a card says beside a head's own
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -72,28 +75,34 @@ def save(collection: Path, head: StoredHead) -> Path:
     published = folder / f"{_last_number(folder) + 1:06d}"
     building.rename(published)
     sync(folder)
-    for former in _numbered(folder)[:-KEPT]:
+    for former in numbered(folder)[:-KEPT]:
         shutil.rmtree(former)
     return published
 
 
 def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
-    """The head in use.
+    """The head in use, also where a newer one is published meanwhile.
 
     Raises:
         NoHeadError: none was trained for this task.
         HeadError: it is damaged, or was trained on vectors of another fingerprint.
     """
-    folders = _numbered(collection / "heads" / task)
-    if not folders:
-        raise NoHeadError(f"expected a trained head in {collection}, found none; {_way_out(collection, task)}")
-    card = _read_card(folders[-1] / _CARD, _way_out(collection, task))
+    return _of_newest(collection, task, lambda folder, way_out: _load(folder, task, fingerprint, way_out))
+
+
+def in_use(collection: Path, task: str) -> Path | None:
+    """The folder of the head in use; None where none was trained for this task."""
+    return next(reversed(numbered(collection / "heads" / task)), None)
+
+
+def _load(folder: Path, task: str, fingerprint: str, way_out: str) -> StoredHead:
+    card = _read_card(folder, way_out)
     if card["fingerprint"] != fingerprint:
         raise HeadError(
             f"expected a head trained on vectors of fingerprint {fingerprint[:12]}, found one for "
-            f"{card['fingerprint'][:12]} in {folders[-1]}; {_way_out(collection, task)}"
+            f"{card['fingerprint'][:12]} in {folder}; {way_out}"
         )
-    state = _read_weights(folders[-1] / _WEIGHTS, card["weights_sha256"], _way_out(collection, task))
+    state = _read_weights(folder / _WEIGHTS, card["weights_sha256"], way_out)
     return StoredHead(
         task=task,
         fingerprint=fingerprint,
@@ -107,11 +116,10 @@ def digests(collection: Path, fingerprint: str) -> dict[str, str]:
     """Task -> digest of the head in use, from its card alone; without heads that are damaged or do not fit."""
     found = {}
     for task in (MAIN, DETECT):
-        for folder in _numbered(collection / "heads" / task)[-1:]:
-            with suppress(HeadError):
-                card = _read_card(folder / _CARD, _way_out(collection, task))
-                if card["fingerprint"] == fingerprint:
-                    found[task] = str(card["weights_sha256"])
+        with suppress(HeadError):
+            card = _of_newest(collection, task, _read_card)
+            if card["fingerprint"] == fingerprint:
+                found[task] = str(card["weights_sha256"])
     return found
 
 
@@ -142,7 +150,21 @@ def _envelope(head: StoredHead, weights: bytes) -> dict[str, Any]:
     return {"format_version": FORMAT_VERSION, "sha256": content_sha256(content), **content}
 
 
-def _read_card(path: Path, way_out: str) -> dict[str, Any]:
+def _of_newest(collection: Path, task: str, read: Callable[[Path, str], Made]) -> Made:
+    """What is read of the folder of the head in use; `read` is also told how to make another head."""
+    way_out = _way_out(collection, task)
+
+    def find() -> Path:
+        folder = in_use(collection, task)
+        if folder is None:
+            raise NoHeadError(f"expected a trained head in {collection}, found none; {way_out}")
+        return folder
+
+    return read_newest(find, lambda folder: read(folder, way_out))
+
+
+def _read_card(folder: Path, way_out: str) -> dict[str, Any]:
+    path = folder / _CARD
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
@@ -175,10 +197,5 @@ def _way_out(collection: Path, task: str) -> str:
     return f"train one: python -m localizer train --collection {collection}{flag}"
 
 
-def _numbered(folder: Path) -> list[Path]:
-    """The folders of the heads of one task, oldest first."""
-    return sorted(path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir())
-
-
 def _last_number(folder: Path) -> int:
-    return max((int(path.name) for path in _numbered(folder)), default=0)
+    return max((int(path.name) for path in numbered(folder)), default=0)
