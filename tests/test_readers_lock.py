@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from indexer.collection import Collection, generations
 from indexer.generation import prune
+from indexer.manifest import Manifest
+from indexer.newest import numbered
 from localizer import checkpoint
 from localizer.checkpoint import MAIN
 from tests.publishing import publish_copy, publish_head_again
@@ -29,6 +32,12 @@ time.sleep(600)
 def path(collection_path: Path, tmp_path: Path) -> Path:
     """A copy of the collection."""
     return Path(shutil.copytree(collection_path, tmp_path / "collection"))
+
+
+@pytest.fixture
+def fingerprint(own_trained_path: Path) -> str:
+    """Of the collection with heads."""
+    return Manifest.load(generations(own_trained_path)[-1]).fingerprint
 
 
 def names(path: Path) -> list[str]:
@@ -114,9 +123,7 @@ def test_a_collection_opens_at_any_moment_while_generations_come_and_go(path: Pa
     assert names(path)[-1] == "000041"
 
 
-def test_a_head_loads_at_any_moment_while_heads_come_and_go(own_trained_path: Path) -> None:
-    with Collection.open(own_trained_path) as collection:
-        fingerprint = collection.manifest.fingerprint
+def test_a_head_loads_at_any_moment_while_heads_come_and_go(own_trained_path: Path, fingerprint: str) -> None:
     with ThreadPoolExecutor(1) as publisher:
         publishing = publisher.submit(lambda: [publish_head_again(own_trained_path, MAIN) for _ in range(40)])
         while not publishing.done():
@@ -124,3 +131,37 @@ def test_a_head_loads_at_any_moment_while_heads_come_and_go(own_trained_path: Pa
             assert MAIN in checkpoint.digests(own_trained_path, fingerprint)
 
     assert checkpoint.load(own_trained_path, MAIN, fingerprint).digest == publishing.result()[-1].digest
+
+
+def test_a_generation_that_goes_between_being_listed_and_opened_gives_way_to_the_newest(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after_listing("indexer.collection", lambda: [publish_copy(path) for _ in range(2)], monkeypatch)
+
+    with Collection.open(path) as collection:
+        assert collection.manifest.generation == 3
+
+
+def test_a_head_that_goes_between_being_listed_and_loaded_gives_way_to_the_newest(
+    own_trained_path: Path, fingerprint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[str] = []
+
+    def publish() -> None:
+        published.extend(publish_head_again(own_trained_path, MAIN).digest for _ in range(2))
+
+    after_listing("localizer.checkpoint", publish, monkeypatch)
+
+    assert checkpoint.load(own_trained_path, MAIN, fingerprint).digest == published[-1]
+
+
+def after_listing(module: str, act: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a module's next look at numbered folders be followed by an act, before what it saw is used."""
+
+    def look(folder: Path) -> list[Path]:
+        monkeypatch.undo()
+        found = numbered(folder)
+        act()
+        return found
+
+    monkeypatch.setattr(f"{module}.numbered", look)
