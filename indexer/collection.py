@@ -132,6 +132,10 @@ class Collection:
         """The images of these ids, in the order asked for; ids that are not there are left out."""
         return self._database.images(image_ids)
 
+    def images_of_content(self, sha256: str) -> list[IndexedImage]:
+        """The images whose files' sha256 begins like this, by id."""
+        return self._database.images_of_content(sha256)
+
     def all_images(self) -> list[IndexedImage]:
         """Every image, by id."""
         return self._database.all_images()

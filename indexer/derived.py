@@ -131,8 +131,18 @@ def load_made(collection: Collection, name: str, make: Callable[[Record], Made],
 
 def stamp(collection: Collection, name: str) -> Stamp | None:
     """By which a reader sees whether a record changed; None where there is none for this very generation."""
+    return stamp_of(_path(collection, f"{name}.json"))
+
+
+def array_files(generation: Path) -> list[Path]:
+    """The files of all arrays that were worked out from a generation, by name."""
+    return sorted((generation.parents[1] / "derived" / generation.name).glob("*.npz"))
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """By which one content of a file is told from the next; None where it cannot be asked for."""
     try:
-        status = _path(collection, f"{name}.json").stat()
+        status = path.stat()
     except OSError:
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)

@@ -49,12 +49,16 @@ class Embedder:
         """
         note = manifest.backbone
         embedder = cls(backbones.load(note.name, weights or note.weights, note.side), inference, bulk=bulk)
-        if embedder.key != manifest.embedding_key:
+        if not embedder.fits(manifest):
             raise CollectionError(
                 f"expected the weights {note.weights_sha256[:12]} of {note.name} ({note.weights}), found "
                 f"{embedder.backbone.weights_sha256[:12]}; give the former with --weights, or build --from-scratch"
             )
         return embedder
+
+    def fits(self, manifest: Manifest) -> bool:
+        """Whether a collection's vectors came from such a one."""
+        return self.backbone.name == manifest.backbone.name and self.key == manifest.embedding_key
 
     @property
     def note(self) -> BackboneNote:
