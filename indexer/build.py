@@ -12,13 +12,14 @@ from indexer import backbones, voc
 from indexer.assembly import Assembly
 from indexer.build_lock import only_builder
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
-from indexer.collection import Collection, generations, last_manifest
+from indexer.collection import Collection
 from indexer.embedder import Embedder, other_weights
 from indexer.embedding_run import EmbeddingRun
 from indexer.errors import DatasetError
 from indexer.file_hashing import hash_files
 from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter, prune
+from indexer.generations import generations, last_manifest
 from indexer.held import Held
 from indexer.manifest import Manifest, ReductionNote
 from indexer.object_embedding import ObjectEmbedding, staging_folder

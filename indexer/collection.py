@@ -4,8 +4,8 @@ Layout: `generations/000001/` and so on, each complete and never changed again. 
 is published: a new one is built elsewhere in the folder and moved in by one rename (`generation.py`).
 """
 
-import logging
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Self
@@ -13,12 +13,13 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.build_lock import is_building
 from indexer.database import Database
-from indexer.errors import CollectionError, EmptyCollectionError
+from indexer.errors import CollectionError
 from indexer.fingerprint import fingerprint
 from indexer.manifest import Manifest, check_files
 from indexer.maps_file import MapsFile
+from indexer.newest import read_newest
+from indexer.readers_lock import ReadersLock
 from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.row_checksums import object_keys
@@ -29,51 +30,14 @@ DATABASE_FILE, REDUCTION_FILE = "metadata.sqlite", "reduction.npz"
 
 _SELECTIONS_HELD = 64  # each at most 8 bytes an image
 
-logger = logging.getLogger(__name__)
-
 
 def maps_file(stage: str) -> str:
     """Name of the file of a stage's maps."""
     return f"maps-{stage}.npy"
 
 
-def generations(path: Path) -> list[Path]:
-    """The folders of the generations of a collection, oldest first; the last is the published one."""
-    return sorted(
-        folder for folder in (path / "generations").glob("*") if folder.name.isdecimal() and folder.is_dir()
-    )
-
-
-def published_folder(path: Path) -> Path:
-    """The folder of the published generation.
-
-    Raises:
-        EmptyCollectionError: nothing is published there yet.
-        CollectionError: there is no such folder.
-    """
-    folders = generations(path)
-    if folders:
-        return folders[-1]
-    if is_building(path):
-        running = f"expected a collection in {path}, found one whose first build is running; wait for its end"
-        raise EmptyCollectionError(path, running)
-    message = f"expected a collection in {path}, found none; build one: python -m indexer build --voc-root DIR "
-    message += f"--collection {path}"
-    raise EmptyCollectionError(path, message) if path.is_dir() else CollectionError(message)
-
-
-def last_manifest(path: Path) -> Manifest | None:
-    """The newest manifest that can be read: even a damaged collection is known by it."""
-    for folder in reversed(generations(path)):
-        try:
-            return Manifest.load(folder)
-        except CollectionError as error:
-            logger.warning("%s", error)
-    return None
-
-
 class Collection:
-    """One published generation, open for reading from any number of threads.
+    """One published generation, open for reading from any number of threads; not deleted before it is closed.
 
     Attributes:
         folder: of the generation.
@@ -84,12 +48,22 @@ class Collection:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        with ExitStack() as held:
+            self._lock = ReadersLock(folder)
+            held.callback(self._lock.release)
+            self._open_parts(held)
+            self._held = held.pop_all()
+
+    def _open_parts(self, held: ExitStack) -> None:
+        """Open all that the folder has; `held` is told how to close it."""
+        folder = self.folder
         self.manifest = Manifest.load(folder)
         check_files(folder, self.manifest.files)
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
         self._index = self._load_index(INDEX_FILE)
         self.objects = self._load_index(OBJECT_INDEX_FILE) if self.manifest.object_index else None
         self._database = Database(folder / DATABASE_FILE)
+        held.callback(self._database.close)
         # A generation never changes: what was selected once holds for good.
         self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
         self.matching_objects = lru_cache(_SELECTIONS_HELD)(self._database.matching_objects)
@@ -100,13 +74,13 @@ class Collection:
 
     @classmethod
     def open(cls, path: Path) -> "Collection":
-        """Open what is published in a collection's folder.
+        """Open what is published in a collection's folder, also where something newer is published meanwhile.
 
         Raises:
             EmptyCollectionError: nothing is published there yet.
             CollectionError: there is no such folder, or its parts are damaged or do not agree.
         """
-        return cls(published_folder(path))
+        return read_newest(lambda: published_folder(path), cls)
 
     @property
     def path(self) -> Path:
@@ -114,8 +88,8 @@ class Collection:
         return self.folder.parents[1]
 
     def close(self) -> None:
-        """Give its files back."""
-        self._database.close()
+        """Give its files back; then it may be deleted."""
+        self._held.close()
 
     def __len__(self) -> int:
         return len(self._index)
@@ -129,6 +103,10 @@ class Collection:
     def images(self, image_ids: Sequence[int]) -> list[IndexedImage]:
         """The images of these ids, in the order asked for; ids that are not there are left out."""
         return self._database.images(image_ids)
+
+    def images_of_content(self, sha256: str) -> list[IndexedImage]:
+        """The images whose files' sha256 begins like this, by id."""
+        return self._database.images_of_content(sha256)
 
     def all_images(self) -> list[IndexedImage]:
         """Every image, by id."""

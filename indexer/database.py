@@ -100,6 +100,10 @@ class Database:
             found |= {image.image_id: image for image in self._read(ImageRow.image_id.in_(wanted))}
         return [found[image_id] for image_id in image_ids if image_id in found]
 
+    def images_of_content(self, sha256: str) -> list[IndexedImage]:
+        """The images whose files' sha256 begins like this, by id; looks at every row."""
+        return list(self._read(ImageRow.sha256.startswith(sha256, autoescape=True)))
+
     def all_images(self) -> list[IndexedImage]:
         """Every image, by id."""
         return list(self._read())

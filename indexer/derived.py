@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from indexer.collection import Collection, generations
+from indexer.collection import Collection
 from indexer.derived_files import ARRAYS, RECORD, Arrays, Record, read_arrays, read_record, to_bytes, write_arrays
 from indexer.durable import make_folder, settle
 from indexer.errors import CollectionError
+from indexer.generations import generations
 
 Made = TypeVar("Made")
 
@@ -110,8 +111,18 @@ def load_made(collection: Collection, name: str, make: Callable[[Record], Made],
 
 def stamp(collection: Collection, name: str) -> Stamp | None:
     """By which a reader sees whether a record changed; None where there is none for this very generation."""
+    return stamp_of(_path(collection, f"{name}{RECORD}"))
+
+
+def array_files(generation: Path) -> list[Path]:
+    """The files of all arrays that were worked out from a generation, by name."""
+    return sorted((generation.parents[1] / "derived" / generation.name).glob(f"*{ARRAYS}"))
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """By which one content of a file is told from the next; None where it cannot be asked for."""
     try:
-        status = _path(collection, f"{name}{RECORD}").stat()
+        status = path.stat()
     except OSError:
         return None
     return (status.st_mtime_ns, status.st_size, status.st_ino)

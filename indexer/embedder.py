@@ -49,9 +49,13 @@ class Embedder:
         """
         note = manifest.backbone
         embedder = cls(backbones.load(note.name, weights or note.weights, note.side), inference, bulk=bulk)
-        if embedder.key != manifest.embedding_key:
+        if not embedder.fits(manifest):
             raise other_weights(note, embedder.note)
         return embedder
+
+    def fits(self, manifest: Manifest) -> bool:
+        """Whether a collection's vectors came from such a one."""
+        return self.backbone.name == manifest.backbone.name and self.key == manifest.embedding_key
 
     @property
     def note(self) -> BackboneNote:

@@ -9,15 +9,17 @@ import numpy as np
 
 from indexer import collection, database
 from indexer.durable import make_folder, settle_folder
+from indexer.generations import generations
 from indexer.index_building import build_index
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import FILENAME, Manifest, describe_file
 from indexer.maps_file import MapsFile
+from indexer.readers_lock import unread
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, checksums, object_keys
 
-KEPT = 2  # generations; readers of the last one but the newest finish in peace
+KEPT = 2  # generations, beside those that are open to readers
 
 
 class GenerationWriter:
@@ -84,12 +86,14 @@ class GenerationWriter:
 
 
 def prune(path: Path) -> None:
-    """Delete all generations of a collection but the last `KEPT`."""
-    for folder in collection.generations(path)[:-KEPT]:
+    """Delete all generations of a collection but the last `KEPT` and those that are open to readers."""
+    for folder in generations(path)[:-KEPT]:
         discard(folder)
 
 
 def discard(folder: Path) -> None:
-    """Delete a generation; the manifest first, so that it does not look whole meanwhile."""
-    (folder / FILENAME).unlink(missing_ok=True)
-    shutil.rmtree(folder)
+    """Delete a generation that is not open to readers; the manifest first, so that it does not look whole."""
+    with unread(folder) as may_go:
+        if may_go:
+            (folder / FILENAME).unlink(missing_ok=True)
+            shutil.rmtree(folder)

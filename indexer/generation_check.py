@@ -4,14 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer import sealed
-from indexer.collection import (
-    DATABASE_FILE,
-    INDEX_FILE,
-    OBJECT_INDEX_FILE,
-    REDUCTION_FILE,
-    Collection,
-    maps_file,
-)
+from indexer.collection import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, Collection, maps_file
 from indexer.damage import Finding
 from indexer.errors import CollectionError
 from indexer.manifest import COPY, FILENAME, FORMAT_VERSION, Manifest

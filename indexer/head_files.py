@@ -20,11 +20,6 @@ def tasks(path: Path) -> list[Path]:
     return sorted(folder for folder in (path / HEADS).glob("*") if folder.is_dir())
 
 
-def numbered(folder: Path) -> list[Path]:
-    """The folders of the heads of one task, oldest first."""
-    return sorted(path for path in folder.glob("*") if path.name.isdecimal() and path.is_dir())
-
-
 def read_card(folder: Path) -> dict[str, Any]:
     """What a head's card says.
 

@@ -68,7 +68,10 @@ class OpenVinoRuntime:
             self._idle.put(compiled.create_infer_request())
 
     def activation_maps(self, pixels: NDArray[np.uint8]) -> Mapping[str, Floats]:
-        """See `Runtime`; the maps lie channels last in memory, as the processor computes them."""
+        """See `Runtime`; the maps lie channels last in memory, as the processor computes them.
+
+        More threads than there are lanes take turns.
+        """
         count = len(pixels)
         padded = _padded(pixels, self._step)
         maps = [np.empty((len(padded), *shape), dtype=np.float32) for shape in self._shapes]

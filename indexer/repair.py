@@ -9,11 +9,12 @@ from typing import Any
 from indexer.build import rebuild
 from indexer.build_lock import only_builder
 from indexer.build_settings import BuildSummary
-from indexer.collection import DATABASE_FILE, generations
+from indexer.collection import DATABASE_FILE
 from indexer.damage import Verdict
 from indexer.durable import sync
 from indexer.generation import discard
 from indexer.generation_check import GenerationCheck
+from indexer.generations import generations
 from indexer.manifest import Manifest
 from indexer.row_checksums import ROWS_FILE
 from indexer.verify import Inspection

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from threading import Lock
 
 import numpy as np
 import torch
@@ -31,6 +32,7 @@ class TorchRuntime:
         keep_freed_memory()
         keep_to_one_pool()
         self.inference = inference
+        self._alone = Lock()
         self._network = backbone.network().to(inference.device).to(memory_format=torch.channels_last)
         self._mean, self._std = (
             255 * torch.tensor(values, device=inference.device).view(1, 3, 1, 1)
@@ -38,7 +40,11 @@ class TorchRuntime:
         )
 
     def activation_maps(self, pixels: NDArray[np.uint8]) -> Mapping[str, Floats]:
-        """See `Runtime`."""
+        """See `Runtime`; threads that ask at once take turns, for each has all cores."""
+        with self._alone:
+            return self._activation_maps(pixels)
+
+    def _activation_maps(self, pixels: NDArray[np.uint8]) -> Mapping[str, Floats]:
         if len(pixels) == 1 or self.inference.device != CPU:
             return self._forward(pixels)
         alone = list(_one_core_each().map(self._forward, pixels[:, np.newaxis]))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from indexer import derived_files, head_files
 from indexer.build_lock import is_building
-from indexer.collection import generations, published_folder
 from indexer.damage import Finding, Verdict
 from indexer.errors import CollectionError
 from indexer.generation_check import GenerationCheck
+from indexer.generations import generations, published_folder
+from indexer.newest import numbered
 from indexer.sealed import SealError
 
 _MADE_BY = {
@@ -79,13 +80,13 @@ class Inspection:
 
     def _check_heads(self) -> Iterator[tuple[Path, Finding]]:
         for task in head_files.tasks(self._path):
-            folders = head_files.numbered(task)
+            folders = numbered(task)
             damages = {folder: found for folder in folders if (found := _damage_of_head(folder))}
             for folder, found in damages.items():
                 yield folder, self._head_finding(folder, found, [one for one in folders if one not in damages])
 
     def _head_finding(self, folder: Path, found: str, whole: list[Path]) -> Finding:
-        used = folder == head_files.numbered(folder.parent)[-1]
+        used = folder == numbered(folder.parent)[-1]
         told = partial(Finding, where=str(folder.relative_to(self._path)), found=found)
         if not used:
             return told(means="it is a former head, which is not in use", remedy="deletes it")

@@ -6,11 +6,11 @@ moved in by one rename; the former one is kept.
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -20,13 +20,16 @@ from torch import Tensor, nn
 
 from indexer import head_files, sealed
 from indexer.durable import make_folder, settle_folder
-from indexer.head_files import CARD, FORMAT_VERSION, HEADS, WEIGHTS, numbered
+from indexer.head_files import CARD, FORMAT_VERSION, HEADS, WEIGHTS
+from indexer.newest import numbered, read_newest
 from indexer.sealed import SealError
 from localizer.errors import HeadError, NoHeadError
 
 KEPT = 2  # heads of each task
 MAIN, DETECT = "main", "detect"
 _ENVELOPE = ("task", "fingerprint", "classes", "weights_sha256")  # what a card says beside a head's own
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,22 +77,28 @@ def save(collection: Path, head: StoredHead) -> Path:
 
 
 def load(collection: Path, task: str, fingerprint: str) -> StoredHead:
-    """The head in use.
+    """The head in use, also where a newer one is published meanwhile.
 
     Raises:
         NoHeadError: none was trained for this task.
         HeadError: it is damaged, or was trained on vectors of another fingerprint.
     """
-    folders = numbered(collection / HEADS / task)
-    if not folders:
-        raise NoHeadError(f"expected a trained head in {collection}, found none; {_way_out(collection, task)}")
-    card = _read_card(folders[-1], _way_out(collection, task))
+    return _of_newest(collection, task, lambda folder, way_out: _load(folder, task, fingerprint, way_out))
+
+
+def in_use(collection: Path, task: str) -> Path | None:
+    """The folder of the head in use; None where none was trained for this task."""
+    return next(reversed(numbered(collection / HEADS / task)), None)
+
+
+def _load(folder: Path, task: str, fingerprint: str, way_out: str) -> StoredHead:
+    card = _read_card(folder, way_out)
     if card["fingerprint"] != fingerprint:
         raise HeadError(
             f"expected a head trained on vectors of fingerprint {fingerprint[:12]}, found one for "
-            f"{card['fingerprint'][:12]} in {folders[-1]}; {_way_out(collection, task)}"
+            f"{card['fingerprint'][:12]} in {folder}; {way_out}"
         )
-    state = _read_weights(folders[-1], card, _way_out(collection, task))
+    state = _read_weights(folder, card, way_out)
     return StoredHead(
         task=task,
         fingerprint=fingerprint,
@@ -103,11 +112,10 @@ def digests(collection: Path, fingerprint: str) -> dict[str, str]:
     """Task -> digest of the head in use, from its card alone; without heads that are damaged or do not fit."""
     found = {}
     for task in (MAIN, DETECT):
-        for folder in numbered(collection / HEADS / task)[-1:]:
-            with suppress(HeadError):
-                card = _read_card(folder, _way_out(collection, task))
-                if card["fingerprint"] == fingerprint:
-                    found[task] = str(card["weights_sha256"])
+        with suppress(HeadError):
+            card = _of_newest(collection, task, _read_card)
+            if card["fingerprint"] == fingerprint:
+                found[task] = str(card["weights_sha256"])
     return found
 
 
@@ -135,6 +143,19 @@ def _content(head: StoredHead, weights: bytes) -> dict[str, Any]:
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
         **head.card,
     }
+
+
+def _of_newest(collection: Path, task: str, read: Callable[[Path, str], Made]) -> Made:
+    """What is read of the folder of the head in use; `read` is also told how to make another head."""
+    way_out = _way_out(collection, task)
+
+    def find() -> Path:
+        folder = in_use(collection, task)
+        if folder is None:
+            raise NoHeadError(f"expected a trained head in {collection}, found none; {way_out}")
+        return folder
+
+    return read_newest(find, lambda folder: read(folder, way_out))
 
 
 def _read_card(folder: Path, way_out: str) -> dict[str, Any]:

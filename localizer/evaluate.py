@@ -160,7 +160,7 @@ def evaluate(collection: Collection, split: str) -> Evaluation:
     return Evaluation(
         split=split,
         trained_on=str(head.stored.card["train_split"]) if head else "",
-        heads={one.stored.task: one.stored.digest for one in (localizer.main, localizer.detector) if one},
+        heads=localizer.digests,
         main_object=_evaluate_main(collection, localizer, truth, look) if localizer.main else None,
         detector=_evaluate_detector(localizer.detector, truth, look.found) if localizer.detector else None,
     )

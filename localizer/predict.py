@@ -71,6 +71,11 @@ class Localizer:
         return self.main
 
     @property
+    def digests(self) -> dict[str, str]:
+        """Task -> digest of the head for it, of those that are there."""
+        return {one.stored.task: one.stored.digest for one in (self.main, self.detector) if one}
+
+    @property
     def classes(self) -> tuple[str, ...]:
         """All that may be found."""
         heads = [head.classes for head in (self.main, self.detector) if head]

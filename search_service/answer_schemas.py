@@ -216,6 +216,10 @@ class ReadySchema(Schema):
     targets = fields.List(fields.String())
     localizes = fields.Boolean()
     fingerprint = fields.String()
+    reload_failure = fields.String(
+        allow_none=True,
+        metadata={"description": "why what was published since cannot be served; null where the newest is served"},
+    )
 
 
 def problem(error: LookalikeError) -> tuple[int, dict[str, str]]:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
-from flask import Response, current_app, jsonify, request, send_file
+from flask import Response, jsonify, request, send_file
 from flask_smorest import Blueprint
 
-from indexer.errors import EmptyCollectionError, LookalikeError
+from indexer.errors import LookalikeError
+from indexer.records import IndexedImage
 from search_service.admission import DEADLINE
 from search_service.answer_schemas import (
     AnswerSchema,
@@ -22,8 +23,9 @@ from search_service.answer_schemas import (
 )
 from search_service.deadline import NEVER, Deadline
 from search_service.engine import SearchEngine
-from search_service.errors import RequestError
 from search_service.examples import samples
+from search_service.image_addresses import find_image
+from search_service.lending import lent, served
 from search_service.map_data import PictureMap
 from search_service.packed import Packed
 from search_service.query_reader import load_flat, read_body, read_json
@@ -47,16 +49,12 @@ api = Blueprint("api", __name__, description="Search, localization, and the imag
 
 
 def engine() -> SearchEngine:
-    """The engine of the app that answers this request.
+    """The engine that answers this request, the same from its beginning to its end.
 
     Raises:
-        RequestError: nothing is indexed yet.
+        RequestError: nothing is served yet.
     """
-    opened: SearchEngine | EmptyCollectionError = current_app.extensions["lookalike"]
-    if isinstance(opened, EmptyCollectionError):
-        message = f"nothing is indexed yet: {opened}; then start the service again"
-        raise RequestError(503, "empty_collection", message)
-    return opened
+    return lent().engine
 
 
 def answer(query: Query, wishes: Wishes) -> Answer:
@@ -77,14 +75,12 @@ def deadline() -> Deadline:
 
 
 def picture_map() -> PictureMap:
-    """The map of the app that answers this request.
+    """The map of the collection that this request is answered from.
 
     Raises:
-        RequestError: nothing is indexed yet.
+        RequestError: nothing is served yet.
     """
-    engine()
-    held: PictureMap = current_app.extensions["lookalike_map"]
-    return held
+    return lent().picture_map
 
 
 def takes(in_json: type, in_form: type | None = None) -> Any:  # noqa: ANN401 - a decorator
@@ -173,7 +169,7 @@ def similar(image_id: int) -> Answer:
 @api.alt_response(304, description="As the client has it", success=True)
 def picture_file(image_id: int) -> Response:
     """The picture as it lies in the devkit."""
-    found = engine().image(image_id)
+    found = meant_image(image_id)
     name = "".join(letter if letter.isprintable() else "_" for letter in found.filename)
     path = engine().files.path(found)
     return cached(found.sha256, lambda: send_file(path, download_name=name, etag=False, conditional=False))
@@ -184,7 +180,7 @@ def picture_file(image_id: int) -> Response:
 @api.alt_response(304, description="As the client has it", success=True)
 def thumbnail(image_id: int) -> Response:
     """A small JPEG of the picture."""
-    found = engine().image(image_id)
+    found = meant_image(image_id)
     return cached(
         f"{found.sha256}-thumbnail",
         lambda: Response(engine().files.thumbnail(found), content_type="image/jpeg"),
@@ -220,7 +216,13 @@ def ready() -> dict[str, Any]:
         "targets": engine().targets,
         "localizes": engine().localizes,
         "fingerprint": manifest.fingerprint,
+        "reload_failure": served().failure,
     }
+
+
+def meant_image(image_id: int) -> IndexedImage:
+    """The image that the address of this request means; raises as `find_image`."""
+    return find_image(engine(), image_id, request.args.get("v", ""))
 
 
 def cached(etag: str, make: Callable[[], Response]) -> Response:

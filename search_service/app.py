@@ -1,17 +1,18 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, jsonify, make_response, render_template, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from indexer.errors import EmptyCollectionError, ImageError, LookalikeError
+from indexer.errors import ImageError, LookalikeError
 from indexer.records import Box
+from search_service.admin import admin
 from search_service.answer_schemas import ErrorSchema, problem
 from search_service.api import MAX_BATCH_BYTES, api
 from search_service.docs_page import docs
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
-from search_service.map_data import PictureMap
+from search_service.lending import add_lending, lent_or_none, served
 from search_service.map_page import maps
 from search_service.page_state import EMPTY, PAGE_KS
 from search_service.pages import of_parts, pages
@@ -19,6 +20,8 @@ from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
 from search_service.refusals import RETRY_AFTER, SECURITY_HEADERS, for_programs
+from search_service.reloader import Reloader
+from search_service.served import Opened, Served
 from search_service.server_timing import add_server_timing
 from search_service.settings import Settings
 
@@ -52,7 +55,10 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest is not typed
 
 
 def create_app(engine: SearchEngine | None = None, settings: Settings | None = None) -> Flask:
-    """The application around an engine; without one, around that of settings: those given, or the environment's.
+    """The application around an engine; without one, around what is published by settings, now and later.
+
+    The settings are those given, or the environment's. A thread then looks for what is published later, until
+    `app.extensions["lookalike_reloader"]` is closed.
 
     Raises:
         LookalikeError: the engine cannot be opened.
@@ -62,10 +68,10 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     app.config["MAX_FORM_MEMORY_SIZE"] = _HELD_PICTURE
     app.config.update(_SPECIFICATION)
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    app.extensions["lookalike"] = engine or _open_engine(settings or Settings.from_environment())
-    app.extensions["lookalike_map"] = _open_map(app.extensions["lookalike"])
+    add_lending(app, _serve_engine(engine) if engine else _follow(app, settings or Settings.from_environment()))
     specification = app.extensions["specification"] = _Api(app)
-    specification.register_blueprint(api)
+    for documented in (api, admin):
+        specification.register_blueprint(documented)
     for pages_of in (pages, maps, quality, docs):
         app.register_blueprint(pages_of)
     for family in (RequestError, ImageError):
@@ -73,22 +79,20 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     app.register_error_handler(HTTPException, _refuse_http)
     app.after_request(_add_headers)
     add_server_timing(app)
-    app.context_processor(lambda: _page_context(app.extensions["lookalike"]))
+    app.context_processor(_page_context)
     return app
 
 
-def _open_engine(settings: Settings) -> SearchEngine | EmptyCollectionError:
-    """The engine, or why there is none yet: a service may be started before the first build."""
-    try:
-        opened = SearchEngine.open(settings)
-    except EmptyCollectionError as error:
-        return error
-    opened.warm_up()
-    return opened
+def _serve_engine(engine: SearchEngine) -> Served:
+    """One engine for good."""
+    return Served(engine.collection.path, Opened.around(engine))
 
 
-def _open_map(engine: SearchEngine | EmptyCollectionError) -> PictureMap | None:
-    return PictureMap(engine.collection) if isinstance(engine, SearchEngine) else None
+def _follow(app: Flask, settings: Settings) -> Served:
+    """Whatever is published."""
+    reloader = app.extensions["lookalike_reloader"] = Reloader(settings)
+    app.extensions["lookalike_hang_up"] = reloader.wake
+    return reloader.served
 
 
 def _refuse_known(error: LookalikeError) -> Response:
@@ -121,11 +125,13 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def _page_context(engine: SearchEngine | EmptyCollectionError) -> dict[str, object]:
-    if isinstance(engine, EmptyCollectionError):
-        return {"rooms": [], "manifest": None, "path": engine.path}
+def _page_context() -> dict[str, object]:
+    opened = lent_or_none()
+    if opened is None:
+        return {"rooms": [], "manifest": None, "path": served().path}
+    engine = opened.engine
     return {
-        "manifest": engine.collection.manifest,
+        "manifest": opened.manifest,
         "credits": engine.files.credits(),
         "page_ks": PAGE_KS,
         "modes": engine.modes,
@@ -134,6 +140,6 @@ def _page_context(engine: SearchEngine | EmptyCollectionError) -> dict[str, obje
         "whole": IndexedPicture,
         "region": lambda image_id, corners: IndexedPicture(image_id, Box(*corners)),
         "rooms": _ROOMS,
-        "has_map": current_app.extensions["lookalike_map"].there,
+        "has_map": opened.picture_map.there,
         "of_parts": of_parts,
     }

@@ -1,6 +1,7 @@
 """A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from indexer import voc
 from indexer.collection import Collection
 from indexer.embedder import Embedder
-from indexer.errors import LookalikeError
+from indexer.errors import CollectionError, LookalikeError
 from indexer.filters import Filters
 from indexer.records import IndexedImage
 from indexer.reduction import Floats
@@ -21,6 +22,7 @@ from search_service.picture_files import PictureFiles
 from search_service.query_embedding import Prepared, QueryEmbedder
 from search_service.ranking import Ranker, combine
 from search_service.records import (
+    DEFAULT_K,
     IMAGES,
     OBJECTS,
     SEMANTIC,
@@ -37,7 +39,7 @@ from search_service.records import (
     Wishes,
 )
 from search_service.settings import MAX_BATCH, Settings
-from search_service.wish_checks import check_filters, check_page, check_query, check_wishes
+from search_service.wish_checks import check_filters, check_page, check_query, check_wishes, settle_mode
 
 _NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train one without --task"
 
@@ -59,11 +61,13 @@ class SearchEngine:
         self, collection: Collection, embedder: Embedder, voc_root: Path, max_batch: int = MAX_BATCH
     ) -> None:
         self.collection = collection
+        self.embedder = embedder
         self.files = PictureFiles(voc_root)
         self._localizer, self._why_no_localizer = open_localizer(collection)
         semantic: SemanticIndex | None = None
         if self._localizer is not None and self._localizer.main is not None:
             semantic = open_semantic_index(collection, self._localizer)
+        self.heads = self._localizer.digests if self._localizer else {}
         self.modes = (VISUAL,) if semantic is None else (SEMANTIC, VISUAL)
         self.targets = (IMAGES,) if collection.objects is None else (IMAGES, OBJECTS)
         self._embedder = QueryEmbedder(collection, embedder, self.files, self._localizer, semantic)
@@ -71,8 +75,12 @@ class SearchEngine:
         self._ranker = Ranker(collection, semantic)
 
     @classmethod
-    def open(cls, settings: Settings) -> "SearchEngine":
+    def open(cls, settings: Settings, embedder: Embedder | None = None) -> "SearchEngine":
         """Open the collection, load the weights, and hold one against the other.
+
+        Args:
+            settings: what to open.
+            embedder: taken instead of another one, if it fits the collection.
 
         Raises:
             CollectionError: no collection there, or weights of another fingerprint.
@@ -80,16 +88,31 @@ class SearchEngine:
             InferenceError: this machine cannot run the backbone as asked.
             DatasetError: `settings.voc_root` is not a devkit.
         """
-        collection = Collection.open(settings.collection)
-        embedder = Embedder.for_collection(collection.manifest, settings.weights, settings.inference)
-        root = voc.find_root(settings.voc_root) if settings.voc_root else Path(collection.manifest.voc_root)
-        return cls(collection, embedder, root, settings.max_batch)
+        with ExitStack() as undo:
+            collection = undo.enter_context(Collection.open(settings.collection))
+            manifest = collection.manifest
+            if embedder is None or not embedder.fits(manifest):
+                embedder = Embedder.for_collection(manifest, settings.weights, settings.inference)
+            root = voc.find_root(settings.voc_root) if settings.voc_root else Path(manifest.voc_root)
+            engine = cls(collection, embedder, root, settings.max_batch)
+            undo.pop_all()
+        return engine
 
     def warm_up(self) -> None:
-        """Ask everything once: what is loaded when it is first needed is loaded by then."""
+        """Ask everything once: what is loaded when it is first needed is loaded by then.
+
+        Raises:
+            CollectionError: less is answered than there is.
+        """
         blank = self._embedder.blank()
         self._batcher.see(lambda: [blank], Timings())
-        self.answer(Query((IndexedPicture(0),)))
+        answer = self.answer(Query((IndexedPicture(0),)))
+        found, expected = len(answer.matches), min(DEFAULT_K, answer.searched)
+        if found != expected:
+            where = self.collection.folder
+            raise CollectionError(
+                f"expected {expected} results in {where}, found {found}; build with --from-scratch"
+            )
 
     def close(self) -> None:
         """Answer what was asked, and give the collection's files back."""
@@ -190,7 +213,7 @@ class SearchEngine:
         check_query(query)
         check_wishes(wishes, self.targets)
         check_filters(wishes.filters, self.collection.manifest, self.collection.poses)
-        mode = self._settle_mode(wishes)
+        mode = settle_mode(wishes, self.modes, self._why_no_localizer or _NO_MAIN_HEAD)
         pictures = self._decode(query.positives + query.negatives, timings, localize=wishes.localize)
         return _Asked(pictures, len(query.positives), wishes, mode)
 
@@ -222,22 +245,6 @@ class SearchEngine:
             more=ranking.more,
             timings=timings,
         )
-
-    def _settle_mode(self, wishes: Wishes) -> str:
-        if wishes.mode not in (None, VISUAL, SEMANTIC):
-            raise RequestError(
-                400, "invalid_mode", f"expected mode {VISUAL} or {SEMANTIC}, found {wishes.mode!r:.50}"
-            )
-        if wishes.target == OBJECTS:
-            if wishes.mode == SEMANTIC:
-                message = f"expected mode {VISUAL} to search objects, found {SEMANTIC}; leave the mode out"
-                raise RequestError(400, "invalid_mode", message)
-            return VISUAL
-        if wishes.mode is None:
-            return self.modes[0]
-        if wishes.mode not in self.modes:
-            raise RequestError(409, "no_head", self._why_no_localizer or _NO_MAIN_HEAD)
-        return wishes.mode
 
 
 def _row(sight: Sight, *, semantic: bool) -> Floats:

@@ -7,6 +7,10 @@ class AddressError(LookalikeError):
     """The service cannot listen where it is told to."""
 
 
+class ReloadError(LookalikeError):
+    """What is published now would serve less than what is served."""
+
+
 class RequestError(LookalikeError):
     """A request that cannot be answered.
 

@@ -10,6 +10,8 @@ _CURL = {
     "images": f"curl -s '{_API}/images?class=dog&truncated=false&min_share=0.3&k=24'",
     "image": f"curl -s {_API}/images/12",
     "map": f"curl -s --compressed {_API}/map",
+    "reload": f"curl -s -X POST {_API}/admin/reload",
+    "stats": f"curl -s {_API}/admin/stats",
     "similar": f"curl -s '{_API}/images/12/similar?k=5&fold_duplicates=true'",
 }
 _GET = """import json, urllib.request
@@ -33,6 +35,11 @@ _PYTHON = {
     "images": _GET.format(address=f"{_API}/images?class=dog&k=24"),
     "image": _GET.format(address=f"{_API}/images/12"),
     "map": _GET.format(address=f"{_API}/map"),
+    "reload": f"""import json, urllib.request
+
+with urllib.request.urlopen("{_API}/admin/reload", data=b"") as response:
+    print(json.load(response))""",
+    "stats": _GET.format(address=f"{_API}/admin/stats"),
     "similar": _GET.format(address=f"{_API}/images/12/similar?k=5"),
 }
 

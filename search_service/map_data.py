@@ -4,7 +4,6 @@ import json
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,7 +31,7 @@ class PictureMap:
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
         self._places: Places | None = None
-        self._content = lru_cache(maxsize=1)(self._tell)
+        self._told: tuple[derived.Stamp | None, Packed] | None = None
 
     @property
     def there(self) -> bool:
@@ -60,9 +59,12 @@ class PictureMap:
         Raises:
             RequestError: as `places`.
         """
-        return self._content(derived.stamp(self._collection, evaluation_record.NAME))
+        evaluated, told = derived.stamp(self._collection, evaluation_record.NAME), self._told
+        if told is None or told[0] != evaluated:
+            told = self._told = (evaluated, self._tell())
+        return told[1]
 
-    def _tell(self, _evaluated: derived.Stamp | None) -> Packed:
+    def _tell(self) -> Packed:
         told = {**_tell_places(self.places), **_tell_images(self._collection)}
         return Packed(json.dumps(told, separators=(",", ":")).encode(), "application/json")
 

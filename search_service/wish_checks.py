@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from indexer.filters import Filters
 from indexer.manifest import Manifest
 from search_service.errors import RequestError
-from search_service.records import MAX_K, MAX_PICTURES, MAX_RESULTS, OBJECTS, Query, Wishes
+from search_service.records import MAX_K, MAX_PICTURES, MAX_RESULTS, OBJECTS, SEMANTIC, VISUAL, Query, Wishes
 
 _MAX_OFFSET = 2**31
 _NAMED_AT_MOST = 30  # known values told of in an error
@@ -43,6 +43,26 @@ def check_wishes(wishes: Wishes, targets: tuple[str, ...]) -> None:
     if wishes.target not in targets:
         expected = f"expected target {' or '.join(targets)}"
         raise RequestError(400, "invalid_target", f"{expected}, found {wishes.target!r:.50}")
+
+
+def settle_mode(wishes: Wishes, modes: tuple[str, ...], why_no_more: str) -> str:
+    """The mode that is meant, of those there are, the usual one first; objects are searched by looks alone.
+
+    Raises:
+        RequestError: there is no such mode, here or at all; `why_no_more` tells why here.
+    """
+    if wishes.mode not in (None, VISUAL, SEMANTIC):
+        raise RequestError(400, "invalid_mode", f"expected mode {VISUAL} or {SEMANTIC}, found {wishes.mode!r:.50}")
+    if wishes.target == OBJECTS:
+        if wishes.mode == SEMANTIC:
+            message = f"expected mode {VISUAL} to search objects, found {SEMANTIC}; leave the mode out"
+            raise RequestError(400, "invalid_mode", message)
+        return VISUAL
+    if wishes.mode is None:
+        return modes[0]
+    if wishes.mode not in modes:
+        raise RequestError(409, "no_head", why_no_more)
+    return wishes.mode
 
 
 def check_page(offset: int, k: int) -> None:

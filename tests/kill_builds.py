@@ -17,7 +17,8 @@ import numpy as np
 from indexer import embedding_run
 from indexer.build import build
 from indexer.build_settings import BuildRequest
-from indexer.collection import Collection, generations
+from indexer.collection import Collection
+from indexer.generations import generations
 
 for slow in ("indexer.networks", "indexer.reduction_learning"):
     importlib.import_module(slow)

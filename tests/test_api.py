@@ -267,7 +267,7 @@ def test_an_unknown_image_in_json_is_not_found(client: FlaskClient) -> None:
 
 
 def test_a_picture_whose_file_is_gone_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = client.application.extensions["lookalike"]
+    engine = client.application.extensions["lookalike"].current.engine
     monkeypatch.setattr(engine, "files", PictureFiles(Path("/nowhere")))
 
     response = client.get("/api/v1/images/4/file")
@@ -282,8 +282,9 @@ def test_a_picture_of_any_file_name_can_be_had(
     odd = 'a\nb"c;ä.jpg'
     (own_devkit / "JPEGImages/000001.jpg").rename(own_devkit / "JPEGImages" / odd)
     build(request_build(tmp_path / "collection", voc_root=own_devkit))
-    app = create_app(SearchEngine.open(Settings(collection=tmp_path / "collection")))
-    image_id = len(app.extensions["lookalike"].collection) - 1
+    engine = SearchEngine.open(Settings(collection=tmp_path / "collection"))
+    app = create_app(engine)
+    image_id = len(engine.collection) - 1
 
     response = app.test_client().get(f"/api/v1/images/{image_id}/file", buffered=True)
 

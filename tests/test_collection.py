@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from indexer import weights
-from indexer.collection import Collection, generations
+from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.errors import CollectionError
+from indexer.generations import generations
 from indexer.manifest import FORMAT_VERSION, Manifest
 from indexer.reduction import Reduction
 

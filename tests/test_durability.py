@@ -9,7 +9,7 @@ import pytest
 
 from indexer.build import build
 from indexer.build_settings import BuildRequest
-from indexer.collection import generations
+from indexer.generations import generations
 
 Request = Callable[..., BuildRequest]
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from indexer.__main__ import main
-from indexer.collection import Collection, generations
+from indexer.collection import Collection
+from indexer.generations import generations
 from indexer.verify import verify
 
 

@@ -88,7 +88,7 @@ def test_the_data_are_worked_out_once_and_kept_by_clients(mapped: FlaskClient) -
     assert gzip.decompress(small.data) == first.data
     assert small.headers["ETag"] != first.headers["ETag"]
     assert mapped.get("/api/v1/map", headers={"Accept-Encoding": "gzip;q=0"}).data == first.data
-    held = mapped.application.extensions["lookalike_map"]
+    held = mapped.application.extensions["lookalike"].current.picture_map
     assert held.content is held.content
 
 

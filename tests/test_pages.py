@@ -323,7 +323,8 @@ def test_a_held_picture_is_a_jpeg_of_bounded_size(client: FlaskClient, devkit: P
 
 
 def test_before_the_first_build_every_page_says_what_to_do(tmp_path: Path) -> None:
-    client = create_app(settings=Settings(collection=tmp_path)).test_client()
+    app = create_app(settings=Settings(collection=tmp_path))
+    client = app.test_client()
 
     for address in (*PAGES[:-2], "/map", "/quality"):
         response = client.get(address)
@@ -333,3 +334,4 @@ def test_before_the_first_build_every_page_says_what_to_do(tmp_path: Path) -> No
     assert refused.status_code == 503
     assert refused.get_json()["error"]["code"] == "empty_collection"
     assert client.get("/healthz").status_code == 200
+    app.extensions["lookalike_reloader"].close()

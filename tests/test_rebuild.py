@@ -10,8 +10,9 @@ from PIL import Image
 
 from indexer.build import build
 from indexer.build_settings import BuildRequest
-from indexer.collection import Collection, generations
+from indexer.collection import Collection
 from indexer.errors import CollectionBusyError, CollectionError, DatasetError, InferenceError
+from indexer.generations import generations
 from indexer.index_settings import IndexSettings
 from indexer.inference import Inference
 from indexer.manifest import Manifest

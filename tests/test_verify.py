@@ -17,7 +17,8 @@ from indexer import plane
 from indexer.__main__ import main
 from indexer.build import build
 from indexer.build_settings import BuildRequest
-from indexer.collection import Collection, generations
+from indexer.collection import Collection
+from indexer.generations import generations
 from indexer.manifest import Manifest
 from indexer.verify import verify
 
