@@ -49,16 +49,14 @@ def served(path: Path, max_batch: int = MAX_BATCH) -> Iterator[int]:
     """The port of a service of its own, once it answers."""
     port = free_port()
     options = ["--collection", str(path), "--port", str(port), "--max-batch", str(max_batch)]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "search_service", "serve", *options], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert server.stdout is not None
-        assert server.stdout.readline(), "expected a service, found it ended; see above"
-        yield port
-    finally:
-        server.terminate()
-        server.wait()
+    command = [sys.executable, "-m", "search_service", "serve", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            assert server.stdout.readline(), "expected a service, found it ended; see above"
+            yield port
+        finally:
+            server.terminate()
 
 
 def uploads(pictures: Sequence[Path]) -> list[bytes]:
