@@ -33,7 +33,7 @@ _PICTURE = "/api/v1/images/3/thumbnail"
 def twins(
     tmp_path: Path, devkit: Path, collection_path: Path, request_build: Callable[..., BuildRequest]
 ) -> tuple[Path, Path]:
-    """A collection to be served, and a generation of the same pictures under other names, to be published there."""
+    """A collection, and a generation of the same pictures under other names, to be published there."""
     renamed = tmp_path / "renamed" / "JPEGImages"
     renamed.mkdir(parents=True)
     for picture in (devkit / "JPEGImages").iterdir():
@@ -79,7 +79,7 @@ def ask_until(done: threading.Event, address: str, first: int) -> list[str]:
 
 
 def names_of(answer: str, *, page: bool) -> str:
-    """Under which names an answer has its pictures: all the same, and those of its generation where it tells it."""
+    """Under which names an answer has its pictures: all alike, and as its generation where a page tells it."""
     files = _FILES.findall(answer)
     assert files, f"expected names of files, found none in {answer[:500]}"
     [names] = {"other" if name.startswith("other-") else "own" for name in files}
