@@ -11,6 +11,7 @@ from search_service.api import MAX_BATCH_BYTES, api
 from search_service.docs_page import docs
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
+from search_service.guard import describe_security, guard, is_let_in
 from search_service.map_data import PictureMap
 from search_service.map_page import maps
 from search_service.page_state import EMPTY, PAGE_KS
@@ -24,17 +25,6 @@ from search_service.settings import Settings
 _BASE64_GROWTH = 4 / 3
 _HELD_PICTURE = 4 * 2**20  # bytes; what a page holds of an uploaded picture comes back as text
 _REST_OF_REQUEST = 64 * 1024  # bytes for what surrounds the picture
-_POLICY = (
-    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-
-
 _TOO_LARGE = (
     f"expected a picture of at most {MAX_PICTURE_BYTES // 2**20} MiB, a batch of at most "
     f"{MAX_BATCH_BYTES // 2**20} MiB, or a form of at most 1,000 fields, found a larger request"
@@ -67,12 +57,14 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     Raises:
         LookalikeError: the engine cannot be opened.
     """
+    if settings is None:
+        settings = Settings(collection=engine.collection.path) if engine else Settings.from_environment()
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = _HELD_PICTURE
-    app.config.update(_SPECIFICATION)
+    app.config.update(_SPECIFICATION, API_SPEC_OPTIONS=describe_security(settings.access))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    app.extensions["lookalike"] = engine or _open_engine(settings or Settings.from_environment())
+    app.extensions["lookalike"] = engine or _open_engine(settings)
     app.extensions["lookalike_map"] = _open_map(app.extensions["lookalike"])
     specification = app.extensions["specification"] = _Api(app)
     specification.register_blueprint(api)
@@ -81,7 +73,7 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     for family in (RequestError, ImageError):
         app.register_error_handler(family, _refuse_known)
     app.register_error_handler(HTTPException, _refuse_http)
-    app.after_request(_add_headers)
+    guard(app, settings.access)
     add_server_timing(app)
     app.context_processor(lambda: _page_context(app.extensions["lookalike"]))
     return app
@@ -103,7 +95,9 @@ def _open_map(engine: SearchEngine | EmptyCollectionError) -> PictureMap | None:
 
 def _refuse_known(error: LookalikeError) -> Response:
     status, told = problem(error)
-    return refuse(status, **told)
+    response = refuse(status, **told)
+    response.headers.update(error.headers if isinstance(error, RequestError) else {})
+    return response
 
 
 def _refuse_http(error: HTTPException) -> Response:
@@ -115,16 +109,11 @@ def _refuse_http(error: HTTPException) -> Response:
 
 
 def refuse(status: int, code: str, message: str) -> Response:
-    """JSON for programs, a page for people."""
+    """JSON for programs, a page for people; who is not let in is told nothing of the collection."""
     if request.path.startswith(("/api/v", "/healthz", "/readyz")):
         return make_response(jsonify({"error": {"code": code, "message": message}}), status)
-    return make_response(render_template("error.html", message=message, state=EMPTY), status)
-
-
-def _add_headers(response: Response) -> Response:
-    for name, value in _HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
+    page = "error.html" if is_let_in() else "refused.html"
+    return make_response(render_template(page, message=message, state=EMPTY), status)
 
 
 def _page_context(engine: SearchEngine | EmptyCollectionError) -> dict[str, object]:

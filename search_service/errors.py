@@ -1,10 +1,22 @@
 """What a request can be refused for; translated once, in `app.py`, into JSON or a page."""
 
+from collections.abc import Mapping
+
 from indexer.errors import LookalikeError
+
+Headers = Mapping[str, str | list[str]]
+
+
+class AccessError(LookalikeError):
+    """A setting of who may ask makes no sense."""
 
 
 class AddressError(LookalikeError):
     """The service cannot listen where it is told to."""
+
+
+class KeyFileError(LookalikeError):
+    """A file of keys is not as it should be."""
 
 
 class RequestError(LookalikeError):
@@ -13,9 +25,11 @@ class RequestError(LookalikeError):
     Attributes:
         status: of HTTP.
         code: a word for programs, stable; the message is for people.
+        headers: further ones of the response.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: Headers | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers or {}
