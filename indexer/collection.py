@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from indexer.database import Database
 from indexer.errors import CollectionError
 from indexer.fingerprint import fingerprint
+from indexer.generations import published_folder
 from indexer.manifest import Manifest, check_files
 from indexer.maps_file import MapsFile
-from indexer.generations import published_folder
 from indexer.newest import read_newest
 from indexer.readers_lock import ReadersLock
 from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage

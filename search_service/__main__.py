@@ -19,6 +19,7 @@ from indexer.command_line import (
     json_option,
     table,
 )
+from search_service.access_options import access_options
 from search_service.settings import MAX_BATCH
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def main() -> None:
 
 @main.command()
 @collection_option
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@access_options
 @click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen at.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Processes.")
 @click.option(

@@ -29,6 +29,7 @@ from search_service.lending import lent, served
 from search_service.map_data import PictureMap
 from search_service.packed import Packed
 from search_service.query_reader import load_flat, read_body, read_json
+from search_service.rate_limits import count_further
 from search_service.records import Answer, IndexedPicture, Query, Wishes
 from search_service.request_schemas import (
     BatchSchema,
@@ -113,7 +114,9 @@ def search() -> Answer:
 def search_batch() -> dict[str, Any]:
     """Up to 64 searches in one call, embedded together; each has its answer, or why there is none."""
     request.max_content_length = MAX_BATCH_BYTES
-    answers, timings = engine().answer_all(read_json(request, BatchSchema())["queries"], deadline())
+    queries = read_json(request, BatchSchema())["queries"]
+    count_further(len(queries) - 1)
+    answers, timings = engine().answer_all(queries, deadline())
     tell(timings)
     items = [
         {"answer": None, "error": problem(one)[1]}
@@ -198,6 +201,7 @@ def places() -> Response:
 
 @api.get("/healthz")
 @api.response(200, {"type": "object", "properties": {"status": {"type": "string"}}})
+@api.doc(security=[])
 def alive() -> Response:
     """Whether the process answers."""
     return jsonify({"status": "alive"})
@@ -205,6 +209,7 @@ def alive() -> Response:
 
 @api.get("/readyz")
 @api.response(200, ReadySchema)
+@api.doc(security=[])
 def ready() -> dict[str, Any]:
     """Whether collection and backbone are loaded and agree; they were held against each other when they were."""
     manifest = engine().collection.manifest

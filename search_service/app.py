@@ -12,6 +12,7 @@ from search_service.api import MAX_BATCH_BYTES, api
 from search_service.docs_page import docs
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
+from search_service.guard import describe_security, guard, is_let_in
 from search_service.lending import add_lending, lent_or_none, served
 from search_service.map_page import maps
 from search_service.page_state import EMPTY, PAGE_KS
@@ -19,7 +20,7 @@ from search_service.pages import of_parts, pages
 from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
-from search_service.refusals import RETRY_AFTER, SECURITY_HEADERS, for_programs
+from search_service.refusals import RETRY_AFTER, for_programs
 from search_service.reloader import Reloader
 from search_service.served import Opened, Served
 from search_service.server_timing import add_server_timing
@@ -63,12 +64,14 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     Raises:
         LookalikeError: the engine cannot be opened.
     """
+    if settings is None:
+        settings = Settings(collection=engine.collection.path) if engine else Settings.from_environment()
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = _HELD_PICTURE
-    app.config.update(_SPECIFICATION)
+    app.config.update(_SPECIFICATION, API_SPEC_OPTIONS=describe_security(settings.access))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    add_lending(app, _serve_engine(engine) if engine else _follow(app, settings or Settings.from_environment()))
+    add_lending(app, _serve_engine(engine) if engine else _follow(app, settings))
     specification = app.extensions["specification"] = _Api(app)
     for documented in (api, admin):
         specification.register_blueprint(documented)
@@ -77,7 +80,7 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     for family in (RequestError, ImageError):
         app.register_error_handler(family, _refuse_known)
     app.register_error_handler(HTTPException, _refuse_http)
-    app.after_request(_add_headers)
+    guard(app, settings.access)
     add_server_timing(app)
     app.context_processor(_page_context)
     return app
@@ -97,7 +100,9 @@ def _follow(app: Flask, settings: Settings) -> Served:
 
 def _refuse_known(error: LookalikeError) -> Response:
     status, told = problem(error)
-    return refuse(status, **told)
+    response = refuse(status, **told)
+    response.headers.update(error.headers if isinstance(error, RequestError) else {})
+    return response
 
 
 def _refuse_http(error: HTTPException) -> Response:
@@ -109,19 +114,14 @@ def _refuse_http(error: HTTPException) -> Response:
 
 
 def refuse(status: int, code: str, message: str) -> Response:
-    """JSON for programs, a page for people."""
+    """JSON for programs, a page for people; who is not let in is told nothing of the collection."""
     if for_programs(request.path):
         response = make_response(jsonify({"error": {"code": code, "message": message}}), status)
     else:
-        response = make_response(render_template("error.html", message=message, state=EMPTY), status)
+        page = "error.html" if is_let_in() else "refused.html"
+        response = make_response(render_template(page, message=message, state=EMPTY), status)
     if status == 503:  # noqa: PLR2004 - HTTP's
         response.headers["Retry-After"] = RETRY_AFTER
-    return response
-
-
-def _add_headers(response: Response) -> Response:
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)
     return response
 
 

