@@ -1,6 +1,6 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
-from flask import Flask, Response, current_app, jsonify, make_response, render_template, request
+from flask import Flask, Response, current_app, g, jsonify, make_response, render_template, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
@@ -18,6 +18,8 @@ from search_service.pages import of_parts, pages
 from search_service.quality_page import quality
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
+from search_service.request_log import add_request_log
+from search_service.served_request import identify_requests, tell_refused
 from search_service.server_timing import add_server_timing
 from search_service.settings import Settings
 
@@ -67,7 +69,15 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     Raises:
         LookalikeError: the engine cannot be opened.
     """
+    # It imports prometheus-client, which settles there whether processes count together: not before a worker runs.
+    from search_service.metrics import add_metrics  # noqa: PLC0415
+
     app = Flask(__name__)
+    identify_requests(app)
+    add_request_log(app)
+    settings = settings or (None if engine else Settings.from_environment())
+    folder = settings.metrics_folder if settings else None
+    app.extensions["lookalike_metrics"] = add_metrics(app, lambda: app.extensions["lookalike"], folder)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = _HELD_PICTURE
     app.config.update(_SPECIFICATION)
@@ -109,14 +119,18 @@ def _refuse_known(error: LookalikeError) -> Response:
 def _refuse_http(error: HTTPException) -> Response:
     """Flask's own refusals: unknown route, wrong method, too large; and what went wrong inside, as 500."""
     status = error.code or 500
-    words = {413: _TOO_LARGE}
+    words = {
+        413: _TOO_LARGE,
+        500: f"something went wrong inside; the service's log tells more of request {g.request_id}",
+    }
     code = {413: "too_large", 415: "unsupported_media_type"}.get(status, error.name.lower().replace(" ", "_"))
     return refuse(status, code, words.get(status) or error.description or error.name)
 
 
 def refuse(status: int, code: str, message: str) -> Response:
     """JSON for programs, a page for people."""
-    if request.path.startswith(("/api/v", "/healthz", "/readyz")):
+    tell_refused(code)
+    if request.path.startswith(("/api/v", "/healthz", "/readyz", "/metrics")):
         return make_response(jsonify({"error": {"code": code, "message": message}}), status)
     return make_response(render_template("error.html", message=message, state=EMPTY), status)
 

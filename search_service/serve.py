@@ -2,17 +2,22 @@
 
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
 
 from indexer.errors import LookalikeError
 from search_service.app import create_app, refuse
+from search_service.counting_together import counting_together
 from search_service.errors import AddressError
 from search_service.settings import Settings
 
@@ -43,6 +48,16 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
         return app
 
 
+class _Log(Logger):  # type: ignore[misc]  # gunicorn is not typed
+    """gunicorn's lines among all others, written as they are."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Called by gunicorn."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 def serve(settings: Settings, *, host: str, port: int, workers: int, threads: int) -> None:
     """Serve until stopped; says so once it is ready.
 
@@ -50,6 +65,7 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
         AddressError: nothing can listen at that address.
     """
     _check_free(host, port)
+    counts = Path(tempfile.mkdtemp(prefix="lookalike-counts-"))
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}"
     options = {
         "bind": f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
@@ -58,11 +74,13 @@ def serve(settings: Settings, *, host: str, port: int, workers: int, threads: in
         "worker_class": "gthread",
         "timeout": 120,
         "loglevel": "warning",
+        "logger_class": _Log,
         "control_socket_disable": True,
         "limit_request_line": 8190,  # bytes, the most there is: addresses hold embeddings
         "post_worker_init": lambda worker: _announce(worker.age, address),
+        **counting_together(counts),
     }
-    Server(lambda: create_app(settings=settings), options).run()
+    Server(lambda: create_app(settings=replace(settings, metrics_folder=counts)), options).run()
 
 
 def _check_free(host: str, port: int) -> None:

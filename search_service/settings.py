@@ -22,6 +22,7 @@ class Settings:
         voc_root: the devkit with the picture files, where it lies elsewhere than at the build.
         inference: how the backbone is run.
         max_batch: how many pictures of concurrent requests are embedded at once, at most.
+        metrics_folder: where several processes count together for Prometheus; None where one counts alone.
     """
 
     collection: Path
@@ -29,10 +30,13 @@ class Settings:
     voc_root: Path | None = None
     inference: Inference = field(default_factory=Inference)
     max_batch: int = MAX_BATCH
+    metrics_folder: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """LOOKALIKE_COLLECTION, and where set LOOKALIKE_WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME and _PRECISION.
+
+        PROMETHEUS_MULTIPROC_DIR is prometheus-client's own, for servers of several processes.
 
         Raises:
             CollectionError: no collection is named.
@@ -42,6 +46,7 @@ class Settings:
         if not collection:
             raise CollectionError("expected a collection's folder in LOOKALIKE_COLLECTION, found none; set it")
         voc_root = environment.get("LOOKALIKE_VOC_ROOT")
+        metrics_folder = environment.get("PROMETHEUS_MULTIPROC_DIR")
         return cls(
             collection=Path(collection),
             weights=environment.get("LOOKALIKE_WEIGHTS") or None,
@@ -51,6 +56,7 @@ class Settings:
                 runtime=_choice(environment, "LOOKALIKE_RUNTIME", RUNTIMES),
                 precision=_choice(environment, "LOOKALIKE_PRECISION", PRECISIONS),
             ),
+            metrics_folder=Path(metrics_folder) if metrics_folder else None,
         )
 
 
