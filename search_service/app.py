@@ -124,7 +124,10 @@ def _refuse_http(error: HTTPException) -> Response:
         500: f"something went wrong inside; the service's log tells more of request {g.request_id}",
     }
     code = {413: "too_large", 415: "unsupported_media_type"}.get(status, error.name.lower().replace(" ", "_"))
-    return refuse(status, code, words.get(status) or error.description or error.name)
+    response = refuse(status, code, words.get(status) or error.description or error.name)
+    for name, value in error.get_headers():  # as Allow, which belongs to a refused method
+        response.headers.setdefault(name, value)
+    return response
 
 
 def refuse(status: int, code: str, message: str) -> Response:
