@@ -1,4 +1,4 @@
-"""What happens to the service during a soak: new generations and heads, builds that are killed, processes killed."""
+"""What happens to the service during a soak: new generations and heads, builds killed, its processes killed."""
 
 import os
 import random
@@ -7,12 +7,13 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 from indexer.collection import Collection
 from localizer import checkpoint
-from localizer.checkpoint import DETECT, StoredHead
+from localizer.checkpoint import DETECT
 from search_service.processes import Process, family
 from tests.soak_diary import Diary
 
@@ -55,11 +56,11 @@ def publish_head(path: Path) -> None:
     state = {
         name: tensor * (1 + 1e-6) if tensor.is_floating_point() else tensor for name, tensor in head.state.items()
     }
-    checkpoint.save(path, StoredHead(head.task, head.fingerprint, head.classes, state, head.card))
+    checkpoint.save(path, replace(head, state=state))
 
 
 def kill_on(server: int, every: float, lot: random.Random, diary: Diary) -> None:
-    """Every so many seconds kill one of the processes that the service started, once all of them are there again."""
+    """Every so many seconds kill a process that the service started, once all of them are there again."""
     whole = len(children(server))
     while wait(every, diary):
         if len(children(server)) < whole:
