@@ -5,7 +5,9 @@ Commands import what they need when they run: `--help` must not wait for torch.
 
 # ruff: noqa: PLC0415
 
+import functools
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,25 @@ if TYPE_CHECKING:
     from search_service.records import Answer
 
 weights_option = click.option("--weights", metavar="NAME|FILE", help="The backbone's weights, if they moved.")
+
+
+def log_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Have a command log as its options say."""
+
+    @functools.wraps(command)
+    def with_log(*, log_format: str, log_level: str, **rest: Any) -> None:  # noqa: ANN401 - click's
+        from search_service.request_log import configure_logging
+
+        configure_logging(log_format, log_level)
+        command(**rest)
+
+    style, level = click.Choice(["text", "json"]), click.Choice(["debug", "info", "warning", "error"])
+    for name, choices, default, told in (
+        ("--log-level", level, "info", "The least that is logged."),
+        ("--log-format", style, "text", "Log lines for people, or for programs."),
+    ):
+        with_log = click.option(name, type=choices, default=default, show_default=True, help=told)(with_log)
+    return with_log
 
 
 @click.group(cls=Commands)
@@ -78,6 +99,7 @@ def main() -> None:
 @click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
 @weights_option
 @inference_options
+@log_options
 def serve(**options: Any) -> None:  # noqa: ANN401 - click's
     """Serve a collection, in a browser and over JSON, until stopped."""
     from dataclasses import fields

@@ -1,5 +1,6 @@
 """Routes for those who run the service: look for what is newly published, and tell how it is with the service."""
 
+from dataclasses import asdict
 from typing import Any
 
 from flask import current_app
@@ -9,7 +10,7 @@ from search_service.admin_schemas import ServedSchema, StatsSchema
 from search_service.errors import RequestError
 from search_service.examples import samples
 from search_service.lending import lent, lent_or_none, served
-from search_service.process_figures import process_figures
+from search_service.processes import this_process
 from search_service.reloader import Reloader
 from search_service.served import Opened
 
@@ -42,7 +43,7 @@ def stats() -> dict[str, Any]:
         "reloads": {"done": now.reloads_done, "failed": now.reloads_failed, "failure": now.failure},
         "leases": now.leases,
         "open_states": now.open_states,
-        "process": process_figures(),
+        "process": asdict(this_process()),
     }
 
 

@@ -31,8 +31,8 @@ class ReloadsSchema(Schema):
 class ProcessSchema(Schema):
     """The process that answers."""
 
-    id = fields.Integer()
-    memory = fields.Integer(metadata=told("resident, in bytes"))
+    pid = fields.Integer()
+    resident = fields.Integer(metadata=told("memory that it holds, in bytes"))
     threads = fields.Integer()
     open_files = fields.Integer(metadata=told("with sockets"))
 

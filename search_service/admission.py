@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from threading import Event, Lock
@@ -29,6 +29,9 @@ class Places:
     Args:
         count: how many may be in at once.
         line: how many may wait.
+
+    Attributes:
+        on_refusal: called with the code of each refusal.
     """
 
     def __init__(self, count: int, line: int) -> None:
@@ -36,6 +39,7 @@ class Places:
         self._longest = line
         self._line: deque[Event] = deque()
         self._lock = Lock()
+        self.on_refusal: Callable[[str], object] = lambda _: None
 
     @property
     def waiting(self) -> int:
@@ -50,7 +54,11 @@ class Places:
             OverloadedError: there is no room in the line.
             DeadlineError: it did not come to one's turn in time.
         """
-        self._enter(deadline)
+        try:
+            self._enter(deadline)
+        except RequestError as error:
+            self.on_refusal(error.code)
+            raise
         try:
             yield
         finally:

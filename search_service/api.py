@@ -40,6 +40,7 @@ from search_service.request_schemas import (
     SearchFormSchema,
     SearchSchema,
 )
+from search_service.served_request import tell_refused
 from search_service.server_timing import HEADER, tell
 
 MAX_BATCH_BYTES = 64 * 2**20
@@ -118,13 +119,15 @@ def search_batch() -> dict[str, Any]:
     count_further(len(queries) - 1)
     answers, timings = engine().answer_all(queries, deadline())
     tell(timings)
-    items = [
-        {"answer": None, "error": problem(one)[1]}
-        if isinstance(one, LookalikeError)
-        else {"answer": one, "error": None}
-        for one in answers
-    ]
-    return {"answers": items, "took_ms": timings.rounded}
+    return {"answers": [_batch_item(one) for one in answers], "took_ms": timings.rounded}
+
+
+def _batch_item(answer: Answer | LookalikeError) -> dict[str, Any]:
+    if not isinstance(answer, LookalikeError):
+        return {"answer": answer, "error": None}
+    told = problem(answer)[1]
+    tell_refused(told["code"])
+    return {"answer": None, "error": told}
 
 
 @api.post("/api/v1/localize")

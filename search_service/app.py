@@ -1,6 +1,6 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
+from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
@@ -22,7 +22,9 @@ from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.records import IndexedPicture
 from search_service.refusals import RETRY_AFTER, for_programs
 from search_service.reloader import Reloader
+from search_service.request_log import add_request_log
 from search_service.served import Opened, Served
+from search_service.served_request import identify_requests, tell_refused
 from search_service.server_timing import add_server_timing
 from search_service.settings import Settings
 
@@ -64,14 +66,21 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
     Raises:
         LookalikeError: the engine cannot be opened.
     """
+    # It imports prometheus-client, which settles there whether processes count together: not before a worker runs.
+    from search_service.metrics import add_metrics  # noqa: PLC0415
+
     if settings is None:
         settings = Settings(collection=engine.collection.path) if engine else Settings.from_environment()
     app = Flask(__name__)
+    identify_requests(app)
+    add_request_log(app)
     app.config["MAX_CONTENT_LENGTH"] = int(MAX_PICTURE_BYTES * _BASE64_GROWTH) + _REST_OF_REQUEST
     app.config["MAX_FORM_MEMORY_SIZE"] = _HELD_PICTURE
     app.config.update(_SPECIFICATION, API_SPEC_OPTIONS=describe_security(settings.access))
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
-    add_lending(app, _serve_engine(engine) if engine else _follow(app, settings))
+    served = _serve_engine(engine) if engine else _follow(app, settings)
+    add_metrics(app, served, settings.metrics_folder)
+    add_lending(app, served)
     specification = app.extensions["specification"] = _Api(app)
     for documented in (api, admin):
         specification.register_blueprint(documented)
@@ -95,6 +104,7 @@ def _follow(app: Flask, settings: Settings) -> Served:
     """Whatever is published."""
     reloader = app.extensions["lookalike_reloader"] = Reloader(settings)
     app.extensions["lookalike_hang_up"] = reloader.wake
+    app.extensions["lookalike_close"] = reloader.close
     return reloader.served
 
 
@@ -108,13 +118,20 @@ def _refuse_known(error: LookalikeError) -> Response:
 def _refuse_http(error: HTTPException) -> Response:
     """Flask's own refusals: unknown route, wrong method, too large; and what went wrong inside, as 500."""
     status = error.code or 500
-    words = {413: _TOO_LARGE}
+    words = {
+        413: _TOO_LARGE,
+        500: f"something went wrong inside; the service's log tells more of request {g.request_id}",
+    }
     code = {413: "too_large", 415: "unsupported_media_type"}.get(status, error.name.lower().replace(" ", "_"))
-    return refuse(status, code, words.get(status) or error.description or error.name)
+    response = refuse(status, code, words.get(status) or error.description or error.name)
+    for name, value in error.get_headers():  # as Allow, which belongs to a refused method
+        response.headers.setdefault(name, value)
+    return response
 
 
 def refuse(status: int, code: str, message: str) -> Response:
     """JSON for programs, a page for people; who is not let in is told nothing of the collection."""
+    tell_refused(code)
     if for_programs(request.path):
         response = make_response(jsonify({"error": {"code": code, "message": message}}), status)
     else:

@@ -134,4 +134,5 @@ def _adjustments(limits: Limits) -> Any:  # noqa: ANN401 - waitress's
         recv_bytes=_RECEIVED_AT_ONCE,
         log_socket_errors=False,  # clients go whenever they like
         ident="Lookalike",
+        clear_untrusted_proxy_headers=False,  # which of them to trust, the application knows
     )

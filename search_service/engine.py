@@ -120,6 +120,11 @@ class SearchEngine:
         self.collection.close()
 
     @property
+    def waiting(self) -> int:
+        """How many pictures wait to be seen."""
+        return self._batcher.waiting
+
+    @property
     def localizes(self) -> bool:
         """Whether a head is there."""
         return self._localizer is not None

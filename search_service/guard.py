@@ -62,7 +62,7 @@ def _check_key(keys: ApiKeys | None, limits: RateLimits) -> None:
         key = _find_key(keys, limits, by_browser=not administers)
         if administers and key.role != ADMIN:
             raise RequestError(403, "not_allowed", f"expected a key with the role {ADMIN}, found {key.role}")
-        g.key_name = key.name
+        g.key_name, g.role = key.name, key.role
     elif administers:
         message = "expected a service with keys to administrate, found one without; start it with --api-key-file"
         raise RequestError(403, "not_allowed", message)

@@ -19,12 +19,21 @@ See = Callable[[Sequence[Prepared], Timings], Sequence[Sight]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What was seen of a picture, and its batch's timings; `begun`: pictures in that for its first, else 0."""
+
+    sight: Sight
+    timings: Timings
+    begun: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Waiting:
-    """A picture that waits to be seen, and where its sight goes, with the timings of the batch it was in."""
+    """A picture that waits to be seen, and where goes what was seen."""
 
     picture: Prepared
     since: float = field(default_factory=time.perf_counter)
-    seen: Future[tuple[Sight, Timings]] = field(default_factory=Future)
+    seen: Future[_Seen] = field(default_factory=Future)
 
 
 class MicroBatcher:
@@ -64,9 +73,15 @@ class MicroBatcher:
             self._thread.submit(self._see_next)
         self._wait_for(asked, deadline)
         seen = [one.seen.result() for one in asked]
-        batches = {id(batch): batch for _, batch in seen}.values()
+        batches = {id(one.timings): one.timings for one in seen}.values()
         timings.add_waited(1_000 * (time.perf_counter() - started), batches)
-        return [sight for sight, _ in seen]
+        timings.batches += [one.begun for one in seen if one.begun]
+        return [one.sight for one in seen]
+
+    @property
+    def waiting(self) -> int:
+        """How many pictures wait for a batch."""
+        return len(self._waiting)
 
     def close(self) -> None:
         """End the thread, after what it was asked for."""
@@ -106,8 +121,9 @@ class MicroBatcher:
             for one in batch:
                 one.seen.set_exception(error)
             return
-        for one, sight in zip(batch, sights, strict=True):
-            one.seen.set_result((sight, timings))
+        begun = [len(batch), *(len(batch) - 1) * [0]]
+        for one, sight, size in zip(batch, sights, begun, strict=True):
+            one.seen.set_result(_Seen(sight, timings, size))
 
     def _gather(self) -> list[_Waiting]:
         """The next pictures; none where an earlier batch had room for all."""

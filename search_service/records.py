@@ -139,9 +139,10 @@ class Match:
 
 @dataclass(slots=True)
 class Timings:
-    """Milliseconds of each stage of an answer, by name."""
+    """Milliseconds of each stage of an answer, by name; and sizes of batches that began with a picture of it."""
 
     stages: dict[str, float] = field(default_factory=lambda: dict.fromkeys(_STAGES, 0.0))
+    batches: list[int] = field(default_factory=list)
 
     @contextmanager
     def measure(self, stage: str) -> Iterator[None]:

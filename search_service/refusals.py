@@ -1,6 +1,7 @@
 """Refusals that are told before the application is asked: JSON for programs, one line for people."""
 
 import json
+import logging
 from dataclasses import dataclass
 
 from search_service.security_headers import OF_NO_PAGE
@@ -9,9 +10,12 @@ RETRY_AFTER = "1"
 """Seconds after which a busy service is worth another try: few requests take longer."""
 
 
+logger = logging.getLogger(__name__)
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request is not answered.
+    """Why a request is not answered; told in the log where it is written.
 
     Attributes:
         status: of HTTP.
@@ -25,6 +29,7 @@ class Refusal:
 
     def write(self, path: str) -> tuple[list[tuple[str, str]], bytes]:
         """Headers and body of the response to a request for a path, which is empty where it is not known."""
+        logger.warning("request", extra={"status": self.status, "refused": [self.code]})
         kind, body = "text/plain; charset=utf-8", f"{self.message}\n"
         if for_programs(path):
             kind = "application/json"
@@ -34,7 +39,6 @@ class Refusal:
             "Content-Type": kind,
             "Content-Length": str(len(encoded)),
             **OF_NO_PAGE,
-            "Cache-Control": "no-store",
         }
         if self.status == 503:  # noqa: PLR2004 - HTTP's
             told["Retry-After"] = RETRY_AFTER
@@ -43,4 +47,4 @@ class Refusal:
 
 def for_programs(path: str) -> bool:
     """Whether programs ask there, who are answered in JSON."""
-    return path.startswith(("/api/v", "/healthz", "/readyz"))
+    return path.startswith(("/api/v", "/healthz", "/readyz", "/metrics"))

@@ -22,7 +22,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
-OF_NO_PAGE = {**_HEADERS, "Content-Security-Policy": _POLICY}
+OF_NO_PAGE = {**_HEADERS, "Content-Security-Policy": _POLICY, "Cache-Control": "no-store"}
 """What a response has that is made before the application is asked."""
 
 

@@ -3,20 +3,24 @@
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.glogging import Logger
 
 from indexer.errors import LookalikeError
 from search_service.admission import Admission, Places
 from search_service.api import MAX_BATCH_BYTES
 from search_service.app import create_app
 from search_service.buffered_worker import BufferedWorker
-from search_service.engine import SearchEngine
+from search_service.counting_together import counting_together
 from search_service.errors import AddressError
 from search_service.settings import ServerSettings, Settings
 
@@ -33,14 +37,15 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
 
     body_bytes = MAX_BATCH_BYTES
 
-    def __init__(self, open_app: Callable[[], Flask], settings: ServerSettings) -> None:
+    def __init__(self, open_app: Callable[[], Flask], settings: ServerSettings, counts: Path) -> None:
         self._open_app = open_app
+        self._counts = counts
         self.settings = settings
         super().__init__()
 
     def load_config(self) -> None:
         """Called by gunicorn."""
-        for name, value in _options(self.settings).items():
+        for name, value in _options(self.settings, self._counts).items():
             self.cfg.set(name, value)
 
     def load(self) -> Flask:
@@ -51,10 +56,8 @@ class Server(BaseApplication):  # type: ignore[misc]  # gunicorn is not typed
             click.echo(f"error: {error}", err=True)
             sys.exit(Arbiter.APP_LOAD_ERROR)
         places = Places(self.settings.threads, self.settings.queue)
+        app.extensions["lookalike_metrics"].watch(places)
         app.wsgi_app = Admission(app.wsgi_app, places, self.settings.deadline)  # type: ignore[method-assign]
-        engine = app.extensions.get("lookalike")
-        if isinstance(engine, SearchEngine):
-            app.extensions.setdefault("lookalike_close", engine.close)
         return app
 
     def run(self) -> None:
@@ -72,6 +75,16 @@ class _Master(Arbiter):  # type: ignore[misc]  # gunicorn is not typed
         self.kill_workers(signal.SIGHUP)
 
 
+class _Log(Logger):  # type: ignore[misc]  # gunicorn is not typed
+    """gunicorn's lines among all others, written as they are."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Called by gunicorn."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
 def serve(settings: Settings, server: ServerSettings) -> None:
     """Serve until stopped; says so once it is ready.
 
@@ -79,10 +92,11 @@ def serve(settings: Settings, server: ServerSettings) -> None:
         AddressError: nothing can listen at that address.
     """
     _check_free(server.host, server.port)
-    Server(lambda: create_app(settings=settings), server).run()
+    counts = Path(tempfile.mkdtemp(prefix="lookalike-counts-"))
+    Server(lambda: create_app(settings=replace(settings, metrics_folder=counts)), server, counts).run()
 
 
-def _options(settings: ServerSettings) -> dict[str, Any]:
+def _options(settings: ServerSettings, counts: Path) -> dict[str, Any]:
     """What gunicorn has to be told."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return {
@@ -92,8 +106,10 @@ def _options(settings: ServerSettings) -> dict[str, Any]:
         "timeout": 120,
         "graceful_timeout": int(settings.grace) + _LAST_WORDS,
         "loglevel": "warning",
+        "logger_class": _Log,
         "control_socket_disable": True,
         "post_worker_init": lambda worker: _announce(worker.age, f"http://{host}:{settings.port}"),
+        **counting_together(counts),
     }
 
 

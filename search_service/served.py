@@ -1,6 +1,7 @@
 """What is served, lent to requests; closed once another took its place and the last request gave it back."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,7 @@ class Served:
         failure: why what is published since could not be opened; None where the newest is served.
         reloads_done: how often another was opened, and took its place.
         reloads_failed: how often another could not be opened.
+        on_reload: called after each of these, with `done` telling which.
     """
 
     path: Path
@@ -74,6 +76,7 @@ class Served:
     failure: str | None = None
     reloads_done: int = 0
     reloads_failed: int = 0
+    on_reload: Callable[..., object] = lambda *, done: done
     _borrowed: Counter[Opened] = field(default_factory=Counter)
     _replaced: list[Opened] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
@@ -98,12 +101,14 @@ class Served:
             self._retire()
             self.current, self.failure = opened, None
             self.reloads_done += 1
+        self.on_reload(done=True)
 
     def refuse(self, failure: str) -> None:
         """Go on with what is served, and tell why the newest is not."""
         with self._lock:
             self.failure = failure
             self.reloads_failed += 1
+        self.on_reload(done=False)
 
     def stop(self) -> None:
         """Lend nothing any more."""

