@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,22 @@ def test_openvino_agrees_with_torch_in_fp32(devkit: Path) -> None:
     reference, found = (centred(pooled_maps(paths, inference)) for inference in (REFERENCE, OPENVINO_FP32))
 
     assert (reference * found).sum(axis=1).min() >= 0.9999
+
+
+@pytest.mark.parametrize("inference", [REFERENCE, OPENVINO_FP32], ids=str)
+def test_threads_that_share_a_runtime_get_the_answers_of_their_own_pictures(
+    small_resnet50: backbones.Backbone, inference: Inference
+) -> None:
+    runtime = runtimes.open_runtime(small_resnet50, inference, bulk=False)
+    alone = [runtime.activation_maps(SMALL[[number]])["deep"] for number in range(len(SMALL))]
+
+    with ThreadPoolExecutor(4) as threads:
+        together = list(
+            threads.map(lambda number: runtime.activation_maps(SMALL[[number]])["deep"], range(len(SMALL)))
+        )
+
+    for found, expected in zip(together, alone, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
 
 
 @needs_bf16
