@@ -13,6 +13,7 @@ from indexer.filters import Filters
 from indexer.records import IndexedImage
 from indexer.reduction import Floats
 from indexer.semantic_index import SemanticIndex
+from search_service.decoders import Decoders
 from search_service.errors import RequestError
 from search_service.heads import open_localizer, open_semantic_index
 from search_service.micro_batching import MicroBatcher
@@ -52,13 +53,22 @@ class _Asked:
 
 
 class SearchEngine:
-    """One collection with the embedder and the heads that fit it; may be asked from any number of threads."""
+    """One collection with the embedder and the heads that fit it; may be asked from any number of threads.
+
+    Decoders that are given may be shared with other engines; its own are closed with it.
+    """
 
     def __init__(
-        self, collection: Collection, embedder: Embedder, voc_root: Path, max_batch: int = MAX_BATCH
+        self,
+        collection: Collection,
+        embedder: Embedder,
+        voc_root: Path,
+        max_batch: int = MAX_BATCH,
+        decoders: Decoders | None = None,
     ) -> None:
         self.collection = collection
-        self.files = PictureFiles(voc_root)
+        self.decoders, self._owns_decoders = decoders or Decoders(), decoders is None
+        self.files = PictureFiles(voc_root, self.decoders)
         self._localizer, self._why_no_localizer = open_localizer(collection)
         semantic: SemanticIndex | None = None
         if self._localizer is not None and self._localizer.main is not None:
@@ -70,7 +80,7 @@ class SearchEngine:
         self._ranker = Ranker(collection, semantic)
 
     @classmethod
-    def open(cls, settings: Settings) -> "SearchEngine":
+    def open(cls, settings: Settings, decoders: Decoders | None = None) -> "SearchEngine":
         """Open the collection, load the weights, and hold one against the other.
 
         Raises:
@@ -82,10 +92,11 @@ class SearchEngine:
         collection = Collection.open(settings.collection)
         embedder = Embedder.for_collection(collection.manifest, settings.weights, settings.inference)
         root = voc.find_root(settings.voc_root) if settings.voc_root else Path(collection.manifest.voc_root)
-        return cls(collection, embedder, root, settings.max_batch)
+        return cls(collection, embedder, root, settings.max_batch, decoders)
 
     def warm_up(self) -> None:
         """Ask everything once: what is loaded when it is first needed is loaded by then."""
+        self.decoders.start()
         blank = self._embedder.blank()
         self._batcher.see(lambda: [blank], Timings())
         self.answer(Query((IndexedPicture(0),)))
@@ -93,6 +104,8 @@ class SearchEngine:
     def close(self) -> None:
         """Answer what was asked, and give the collection's files back."""
         self._batcher.close()
+        if self._owns_decoders:
+            self.decoders.close()
         self.collection.close()
 
     @property

@@ -2,18 +2,20 @@
 
 from pathlib import Path
 
-from indexer import images, voc
+from indexer import voc
 from indexer.records import IndexedImage
+from search_service.decoders import Decoders
 from search_service.errors import RequestError
 
 THUMBNAIL_SIDE = 320  # pixels
 
 
 class PictureFiles:
-    """The files of a collection's images, where they lie now."""
+    """The files of a collection's images, where they lie now, and what decodes them."""
 
-    def __init__(self, voc_root: Path) -> None:
+    def __init__(self, voc_root: Path, decoders: Decoders) -> None:
         self._voc_root = voc_root
+        self.decoders = decoders
 
     def path(self, image: IndexedImage) -> Path:
         """The file of an image.
@@ -34,10 +36,9 @@ class PictureFiles:
 
         Raises:
             ImageError: the file was replaced by something that is not a picture.
-            RequestError: the file is gone.
+            RequestError: the file is gone, or no decoder is there.
         """
-        picture = images.load(self.path(image), THUMBNAIL_SIDE)
-        return images.thumbnail(picture, THUMBNAIL_SIDE)
+        return self.decoders.thumbnail(self.path(image).read_bytes(), THUMBNAIL_SIDE)
 
     def credits(self) -> str | None:
         """Whom the pictures are owed to, where their devkit says so."""

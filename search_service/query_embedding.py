@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer import images
 from indexer.collection import Collection
 from indexer.embedder import Embedder
-from indexer.images import Picture
 from indexer.records import Box, IndexedImage
 from indexer.reduction import Embedding, Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
@@ -22,7 +19,6 @@ from search_service.picture_files import PictureFiles
 from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, Timings, UploadedPicture
 
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
-DECODED_AT_ONCE = 4  # pictures; one may take 100 MB, and few are faster embedded than so many are decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -72,7 +68,6 @@ class QueryEmbedder:
         self._files = files
         self._localizer = localizer
         self._semantic = semantic
-        self._decoders = BoundedSemaphore(DECODED_AT_ONCE)
         dim = collection.manifest.vector_dim if semantic is None else semantic.vectors.shape[1]
         head = "" if semantic is None else semantic.source
         self._texts = EmbeddingTexts(collection.manifest.fingerprint, head, dim)
@@ -81,8 +76,8 @@ class QueryEmbedder:
         """Decode what has to be decoded; may be called from any thread.
 
         Raises:
-            ImageError: the bytes are not a picture, or nothing of the box is inside it.
-            RequestError: picture too large, file gone, or an embedding of another collection.
+            ImageError: the bytes are not a picture that can be decoded, or nothing of the box is inside it.
+            RequestError: picture too large, file gone, an embedding of another collection, or no decoder.
         """
         return replace(self._prepare(picture, find), localize=localize)
 
@@ -185,12 +180,11 @@ class QueryEmbedder:
         )
 
     def _decode(self, data: bytes, box: Box | None, image: IndexedImage | None) -> Prepared:
-        with self._decoders:
-            picture: Picture = images.decode(data, self._embedder.side, box)
-            pixels = self._embedder.pixels(picture)
-        width, height = picture.width, picture.height
+        how = self._embedder.backbone.preprocessing
+        square = self._files.decoders.square(data, how.side, how.resampling, box)
+        width, height = square.width, square.height
         part = box.clipped(width, height) if box else None
-        return Prepared(image=image, width=width, height=height, box=part, pixels=pixels)
+        return Prepared(image=image, width=width, height=height, box=part, pixels=square.pixels)
 
     def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
         keep_maps = self._localizer is not None and self._localizer.needs_maps
