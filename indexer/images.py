@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from indexer.allocator import give_back_freed_memory
 from indexer.errors import BoxError, ImageError, TooLargeError
@@ -29,7 +29,17 @@ FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BI
 _one_at_a_time = threading.Lock()
 _ROWS = 64  # of deep greys that are scaled at once, in float64
 
-_ORIENTATION_TAG = 0x0112  # EXIF; 5 to 8 turn the picture by a quarter (CIPA DC-008, 4.6.5)
+_ORIENTATION_TAG = 0x0112  # EXIF (CIPA DC-008, 4.6.5)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_QUARTER_TURN = 5
 
 # Pillow warns above 89 million pixels; `_check_size` refuses before that.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -137,7 +147,7 @@ def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Pic
         side = math.ceil(side * max(width / (part.xmax - part.xmin), height / (part.ymax - part.ymin)))
     if side is not None:
         image.draft("RGB", (side, side))
-    ImageOps.exif_transpose(image, in_place=True)
+    image = _upright(image)
     if side is not None and image.width * image.height > LARGE and min(image.size) >= 4 * side:
         image = _reduce(image, min(image.size) // (2 * side))
     if part:
@@ -178,8 +188,24 @@ def _check_size(width: int, height: int, most: int) -> None:
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     """(width, height) as shown; read before `draft`, which changes `image.size`."""
-    quarter_turned = image.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-    return image.size[::-1] if quarter_turned else image.size
+    return image.size[::-1] if _orientation(image) >= _FIRST_QUARTER_TURN else image.size
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8; 1, which is upright, for what is broken, and for a TIFF, which Pillow turns itself."""
+    if image.format == "TIFF":
+        return 1
+    try:
+        told = image.getexif().get(_ORIENTATION_TAG)
+    except _DECODE_ERRORS:
+        return 1
+    return told if told in _TURNS else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
