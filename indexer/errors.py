@@ -15,6 +15,10 @@ class ImageError(LookalikeError):
     """Bytes that cannot be taken as a picture: no known format, damaged, too large or too small."""
 
 
+class TooLargeError(ImageError):
+    """A picture has more pixels than are decoded."""
+
+
 class BoxError(ImageError):
     """A part of a picture is asked for that is not inside it."""
 

@@ -10,24 +10,36 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from indexer.allocator import give_back_freed_memory
-from indexer.errors import BoxError, ImageError
+from indexer.errors import BoxError, ImageError, TooLargeError
 from indexer.records import Box
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MAX_PIXELS = 80_000_000
 MIN_SIDE = 8  # pixels; below this there is nothing to see, and nothing to compare
+MAX_ASPECT = 100  # times as long as wide; panoramas reach 20, and squashed to a square a strip is a smear
+LARGE = 16_000_000
+"""Pixels; larger pictures are decoded one at a time, for a few at once could take all memory."""
+
 FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
-# Pictures above this many pixels are decoded one at a time: a few at once could take all memory.
-_LARGE = 16_000_000
 _one_at_a_time = threading.Lock()
-_REDUCIBLE = ("L", "RGB", "RGBA", "CMYK")  # modes whose pixels can be averaged
+_ROWS = 64  # of deep greys that are scaled at once, in float64
 
-_ORIENTATION_TAG = 0x0112  # EXIF; 5 to 8 turn the picture by a quarter (CIPA DC-008, 4.6.5)
+_ORIENTATION_TAG = 0x0112  # EXIF (CIPA DC-008, 4.6.5)
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_FIRST_QUARTER_TURN = 5
 
 # Pillow warns above 89 million pixels; `_check_size` refuses before that.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -60,34 +72,36 @@ def load(path: Path, side: int | None = None, box: Box | None = None) -> Picture
         raise type(error)(f"{path}: {error}") from error
 
 
-def decode(data: bytes, side: int | None = None, box: Box | None = None) -> Picture:
+def load_formats() -> None:
+    """Import now what reads each format; Pillow itself does so when it first meets one."""
+    Image.init()
+
+
+def decode(data: bytes, side: int | None = None, box: Box | None = None, most: int = MAX_PIXELS) -> Picture:
     """Decode the first frame of a picture file.
 
     Args:
         data: the file's bytes, in one of `FORMATS`; the format is told by content.
         side: pixels that the caller needs at most along a side; lets a JPEG be decoded at reduced scale.
         box: the part that is wanted, in pixels of the picture as shown; what sticks out of it is cut off.
+        most: pixels that it may have.
 
     Raises:
-        ImageError: not a picture, damaged, under `MIN_SIDE` a side, or over `MAX_PIXELS` (told before decoding).
+        TooLargeError: over `most` pixels; told before decoding.
+        ImageError: not a picture, damaged, under `MIN_SIDE` a side, or over `MAX_ASPECT` times as long as wide.
         BoxError: nothing of the box is inside the picture.
     """
+    image = _open(data)
+    _check_size(*image.size, most)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Image.DecompressionBombError:
-        raise ImageError(f"expected at most {MAX_PIXELS:,} pixels, found far more; scale it down") from None
-    except _DECODE_ERRORS as error:
-        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
-    _check_size(*image.size)
-    try:
-        if image.width * image.height <= _LARGE:
+        if image.width * image.height <= LARGE:
             return _decode_pixels(image, side, box)
         with _one_at_a_time:
             picture = _decode_pixels(image, side, box)
             give_back_freed_memory()
             return picture
     except _DECODE_ERRORS as error:
-        raise ImageError(f"the picture is damaged or cut off ({error})") from error
+        raise _damaged(error) from error
 
 
 def fit_square(picture: Picture, side: int, resampling: str) -> NDArray[np.uint8]:
@@ -112,6 +126,19 @@ def shrink(pixels: Image.Image, side: int) -> Image.Image:
     return small
 
 
+def _open(data: bytes) -> Image.Image:
+    """The picture with its header read, and no more of it."""
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError:
+        message = f"expected at most {MAX_PIXELS:,} pixels, found far more; scale it down"
+        raise TooLargeError(message) from None
+    except UnidentifiedImageError as error:
+        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
+    except _DECODE_ERRORS as error:
+        raise _damaged(error) from error
+
+
 def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Picture:
     """Decode an opened file, as small as `side` allows where it is large, without a copy of the whole of it."""
     width, height = _upright_size(image)
@@ -120,9 +147,9 @@ def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Pic
         side = math.ceil(side * max(width / (part.xmax - part.xmin), height / (part.ymax - part.ymin)))
     if side is not None:
         image.draft("RGB", (side, side))
-    ImageOps.exif_transpose(image, in_place=True)
-    if side is not None and image.width * image.height > _LARGE and image.mode in _REDUCIBLE:
-        image = image.reduce(max(1, min(image.size) // (2 * side)))
+    image = _upright(image)
+    if side is not None and image.width * image.height > LARGE and min(image.size) >= 4 * side:
+        image = _reduce(image, min(image.size) // (2 * side))
     if part:
         image = _crop(image, part, image.width / width, image.height / height)
     return Picture(_to_rgb(image), width, height)
@@ -143,17 +170,42 @@ def _crop(image: Image.Image, part: Box, across: float, down: float) -> Image.Im
     return image.crop((left, upper, min(right, image.width), min(lower, image.height)))
 
 
-def _check_size(width: int, height: int) -> None:
-    if width * height > MAX_PIXELS:
-        raise ImageError(f"expected at most {MAX_PIXELS:,} pixels, found {width} x {height}; scale it down")
+def _damaged(error: Exception) -> ImageError:
+    told = " ".join(str(error).split()) or type(error).__name__
+    return ImageError(f"the picture is damaged or cut off ({told:.100})")
+
+
+def _check_size(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise TooLargeError(f"expected at most {most:,} pixels, found {width} x {height}; scale it down")
     if min(width, height) < MIN_SIDE:
         raise ImageError(f"expected at least {MIN_SIDE} pixels a side, found {width} x {height}")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise ImageError(
+            f"expected a picture at most {MAX_ASPECT} times as long as wide, found {width} x {height}; crop it"
+        )
 
 
 def _upright_size(image: Image.Image) -> tuple[int, int]:
     """(width, height) as shown; read before `draft`, which changes `image.size`."""
-    quarter_turned = image.getexif().get(_ORIENTATION_TAG, 1) in (5, 6, 7, 8)
-    return image.size[::-1] if quarter_turned else image.size
+    return image.size[::-1] if _orientation(image) >= _FIRST_QUARTER_TURN else image.size
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    image.load()
+    turn = _TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def _orientation(image: Image.Image) -> int:
+    """1 to 8; 1, which is upright, for what is broken, and for a TIFF, which Pillow turns itself."""
+    if image.format == "TIFF":
+        return 1
+    try:
+        told = image.getexif().get(_ORIENTATION_TAG)
+    except _DECODE_ERRORS:
+        return 1
+    return told if told in _TURNS else 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -166,12 +218,28 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def _reduce(image: Image.Image, factor: int) -> Image.Image:
+    """A picture with each square of so many pixels a side averaged to one, whatever its mode."""
+    if image.mode.startswith("I;16"):
+        image = _grey_to_8_bits(image)
+    elif image.mode.startswith("P"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    return image.reduce(factor)
+
+
 def _grey_to_8_bits(image: Image.Image) -> Image.Image:
     """16-bit greys by their full range; 32-bit integers and floats, which have none, from least to greatest."""
-    grey = np.asarray(image).astype(np.float64)
-    if image.mode.startswith("I;16"):
-        low, high = 0.0, 65535.0
-    else:
-        low, high = float(grey.min()), float(grey.max())
-    scaled = (grey - low) * (255.0 / max(high - low, 1e-12))
-    return Image.fromarray(np.nan_to_num(scaled).round().clip(0, 255).astype(np.uint8))
+    grey = np.asarray(image)
+    low, high = (0.0, 65535.0) if image.mode.startswith("I;16") else _finite_range(grey)
+    shades = np.empty(grey.shape, dtype=np.uint8)
+    for top in range(0, len(grey), _ROWS):
+        scaled = (grey[top : top + _ROWS].astype(np.float64) - low) * (255.0 / max(high - low, 1e-12))
+        shades[top : top + _ROWS] = np.nan_to_num(scaled).round().clip(0, 255)
+    return Image.fromarray(shades)
+
+
+def _finite_range(grey: NDArray[np.generic]) -> tuple[float, float]:
+    finite = grey[np.isfinite(grey)] if grey.dtype.kind == "f" else grey
+    return (float(finite.min()), float(finite.max())) if finite.size else (0.0, 0.0)

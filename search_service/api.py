@@ -1,6 +1,5 @@
 """The JSON API, version 1; its specification is made from these routes and their schemas."""
 
-from collections.abc import Callable
 from typing import Any
 
 from flask import Response, jsonify, request, send_file
@@ -21,13 +20,13 @@ from search_service.answer_schemas import (
     SightSchema,
     problem,
 )
+from search_service.caching import cached, packed
 from search_service.deadline import NEVER, Deadline
 from search_service.engine import SearchEngine
 from search_service.examples import samples
 from search_service.image_addresses import find_image
 from search_service.lending import lent, served
 from search_service.map_data import PictureMap
-from search_service.packed import Packed
 from search_service.query_reader import load_flat, read_body, read_json
 from search_service.rate_limits import count_further
 from search_service.records import Answer, IndexedPicture, Query, Wishes
@@ -44,7 +43,6 @@ from search_service.served_request import tell_refused
 from search_service.server_timing import HEADER, tell
 
 MAX_BATCH_BYTES = 64 * 2**20
-_FOR_GOOD = 31_536_000  # seconds; a year, the longest that caches are asked to keep anything
 _JPEG = {"format": "binary", "type": "string"}
 
 api = Blueprint("api", __name__, description="Search, localization, and the images of the collection.")
@@ -149,7 +147,7 @@ def localize() -> Response:
 @api.doc(**samples("images"))
 def images() -> Any:  # noqa: ANN401 - a record, which the schema writes
     """The images that fulfil filters, by image id."""
-    return engine().list_images(*load_flat(ListSchema(), request.args))
+    return engine().catalogue.list_images(*load_flat(ListSchema(), request.args))
 
 
 @api.get("/api/v1/images/<int:image_id>")
@@ -157,7 +155,7 @@ def images() -> Any:  # noqa: ANN401 - a record, which the schema writes
 @api.doc(**samples("image"))
 def image(image_id: int) -> Any:  # noqa: ANN401 - a record, which the schema writes
     """What is known of one image."""
-    return engine().image(image_id)
+    return engine().catalogue.image(image_id)
 
 
 @api.get("/api/v1/images/<int:image_id>/similar")
@@ -231,25 +229,3 @@ def ready() -> dict[str, Any]:
 def meant_image(image_id: int) -> IndexedImage:
     """The image that the address of this request means; raises as `find_image`."""
     return find_image(engine(), image_id, request.args.get("v", ""))
-
-
-def cached(etag: str, make: Callable[[], Response]) -> Response:
-    """A response that a client may keep; not made at all where it has it already."""
-    response = Response(status=304) if etag in request.if_none_match else make()
-    response.set_etag(etag)
-    response.cache_control.private = True
-    response.cache_control.max_age = _FOR_GOOD if "v" in request.args else 0
-    response.cache_control.immutable = "v" in request.args
-    return response
-
-
-def packed(content: Packed) -> Response:
-    """A response that a client may keep, compressed where it takes that."""
-    compressed = request.accept_encodings.quality("gzip") > 0
-    encoding = {"Content-Encoding": "gzip"} if compressed else {}
-    response = cached(
-        content.etag(compressed=compressed),
-        lambda: Response(content.body(compressed=compressed), content_type=content.content_type, headers=encoding),
-    )
-    response.vary.add("Accept-Encoding")
-    return response

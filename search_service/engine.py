@@ -1,20 +1,20 @@
 """A query in, an answer out: embeds once, asks collection and localizer; knows nothing of HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, TypeVar
 
 from indexer import voc
 from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.errors import CollectionError, LookalikeError
-from indexer.filters import Filters
-from indexer.records import IndexedImage
 from indexer.reduction import Floats
-from indexer.semantic_index import SemanticIndex
+from search_service.catalogue import Catalogue
 from search_service.deadline import NEVER, Deadline
+from search_service.decoders import Decoders
 from search_service.errors import RequestError
 from search_service.heads import open_localizer, open_semantic_index
 from search_service.micro_batching import MicroBatcher
@@ -29,7 +29,6 @@ from search_service.records import (
     VISUAL,
     Answer,
     IndexedPicture,
-    Listing,
     Located,
     Match,
     Query,
@@ -39,7 +38,9 @@ from search_service.records import (
     Wishes,
 )
 from search_service.settings import MAX_BATCH, Settings
-from search_service.wish_checks import check_filters, check_page, check_query, check_wishes, settle_mode
+from search_service.wish_checks import check_filters, check_query, check_wishes, settle_mode
+
+Made = TypeVar("Made")
 
 _NO_MAIN_HEAD = "expected a head for main objects, found only a detector; train one without --task"
 
@@ -55,32 +56,43 @@ class _Asked:
 
 
 class SearchEngine:
-    """One collection with the embedder and the heads that fit it; may be asked from any number of threads."""
+    """One collection with the embedder and the heads that fit it; may be asked from any number of threads.
+
+    Decoders that are given may be shared with other engines; its own are closed with it.
+    """
 
     def __init__(
-        self, collection: Collection, embedder: Embedder, voc_root: Path, max_batch: int = MAX_BATCH
+        self,
+        collection: Collection,
+        embedder: Embedder,
+        voc_root: Path,
+        max_batch: int = MAX_BATCH,
+        decoders: Decoders | None = None,
     ) -> None:
         self.collection = collection
         self.embedder = embedder
-        self.files = PictureFiles(voc_root)
+        self.decoders, self._owns_decoders = decoders or Decoders(), decoders is None
+        self.files = PictureFiles(voc_root, self.decoders)
         self._localizer, self._why_no_localizer = open_localizer(collection)
-        semantic: SemanticIndex | None = None
-        if self._localizer is not None and self._localizer.main is not None:
-            semantic = open_semantic_index(collection, self._localizer)
+        semantic = open_semantic_index(collection, self._localizer)
         self.heads = self._localizer.digests if self._localizer else {}
         self.modes = (VISUAL,) if semantic is None else (SEMANTIC, VISUAL)
         self.targets = (IMAGES,) if collection.objects is None else (IMAGES, OBJECTS)
         self._embedder = QueryEmbedder(collection, embedder, self.files, self._localizer, semantic)
         self._batcher = MicroBatcher(self._embedder.see, max_batch)
         self._ranker = Ranker(collection, semantic)
+        self.catalogue = Catalogue(collection)
 
     @classmethod
-    def open(cls, settings: Settings, embedder: Embedder | None = None) -> "SearchEngine":
+    def open(
+        cls, settings: Settings, embedder: Embedder | None = None, decoders: Decoders | None = None
+    ) -> "SearchEngine":
         """Open the collection, load the weights, and hold one against the other.
 
         Args:
             settings: what to open.
             embedder: taken instead of another one, if it fits the collection.
+            decoders: taken instead of the engine's own.
 
         Raises:
             CollectionError: no collection there, or weights of another fingerprint.
@@ -94,7 +106,7 @@ class SearchEngine:
             if embedder is None or not embedder.fits(manifest):
                 embedder = Embedder.for_collection(manifest, settings.weights, settings.inference)
             root = voc.find_root(settings.voc_root) if settings.voc_root else Path(manifest.voc_root)
-            engine = cls(collection, embedder, root, settings.max_batch)
+            engine = cls(collection, embedder, root, settings.max_batch, decoders)
             undo.pop_all()
         return engine
 
@@ -104,6 +116,7 @@ class SearchEngine:
         Raises:
             CollectionError: less is answered than there is.
         """
+        self.decoders.start()
         blank = self._embedder.blank()
         self._batcher.see(lambda: [blank], Timings())
         answer = self.answer(Query((IndexedPicture(0),)))
@@ -117,6 +130,8 @@ class SearchEngine:
     def close(self) -> None:
         """Answer what was asked, and give the collection's files back."""
         self._batcher.close()
+        if self._owns_decoders:
+            self.decoders.close()
         self.collection.close()
 
     @property
@@ -153,12 +168,12 @@ class SearchEngine:
         asked: list[_Asked | LookalikeError] = []
 
         def prepare() -> list[Prepared]:
-            asked.extend(self._try_to_prepare(*one, timings) for one in queries)
+            asked.extend(_tried(self._prepare, *one, timings, deadline) for one in queries)
             return [picture for one in asked if isinstance(one, _Asked) for picture in one.pictures]
 
         sights = iter(self._batcher.see(prepare, timings, deadline))
         return [
-            self._try_to_find(one, list(islice(sights, len(one.pictures))), timings)
+            _tried(self._find, one, list(islice(sights, len(one.pictures))), timings)
             if isinstance(one, _Asked)
             else one
             for one in asked
@@ -174,57 +189,28 @@ class SearchEngine:
         if self._localizer is None:
             raise RequestError(409, "no_head", self._why_no_localizer)
         timings = Timings()
-        [sight] = self._batcher.see(lambda: self._decode([picture], timings, localize=True), timings, deadline)
+
+        def prepare() -> list[Prepared]:
+            return self._decode([picture], timings, deadline, localize=True)
+
+        [sight] = self._batcher.see(prepare, timings, deadline)
         return Located(sight, timings)
 
-    def image(self, image_id: int) -> IndexedImage:
-        """What is known of one image.
-
-        Raises:
-            RequestError: no such image.
-        """
-        if not 0 <= image_id < len(self.collection):
-            last = len(self.collection) - 1
-            raise RequestError(
-                404, "unknown_image", f"expected an image id from 0 to {last}, found {image_id!s:.20}"
-            )
-        return self.collection.images([image_id])[0]
-
-    def list_images(self, filters: Filters, offset: int, k: int) -> Listing:
-        """The k images from `offset` on of those that fulfil filters, by image id.
-
-        Raises:
-            RequestError: k or offset out of range, or a filter names a class or split that is not there.
-        """
-        check_page(offset, k)
-        check_filters(filters, self.collection.manifest, self.collection.poses)
-        ids = self.collection.matching_images(filters)
-        page = self.collection.images(ids[offset : offset + k].tolist())
-        return Listing(tuple(page), len(ids), offset)
-
-    def _try_to_prepare(self, query: Query, wishes: Wishes, timings: Timings) -> "_Asked | LookalikeError":
-        try:
-            return self._prepare(query, wishes, timings)
-        except LookalikeError as error:
-            return error
-
-    def _try_to_find(self, asked: _Asked, sights: Sequence[Sight], timings: Timings) -> Answer | LookalikeError:
-        try:
-            return self._find(asked, sights, timings)
-        except LookalikeError as error:
-            return error
-
-    def _prepare(self, query: Query, wishes: Wishes, timings: Timings) -> _Asked:
+    def _prepare(self, query: Query, wishes: Wishes, timings: Timings, deadline: Deadline) -> _Asked:
         check_query(query)
         check_wishes(wishes, self.targets)
         check_filters(wishes.filters, self.collection.manifest, self.collection.poses)
         mode = settle_mode(wishes, self.modes, self._why_no_localizer or _NO_MAIN_HEAD)
-        pictures = self._decode(query.positives + query.negatives, timings, localize=wishes.localize)
+        sent = query.positives + query.negatives
+        pictures = self._decode(sent, timings, deadline, localize=wishes.localize)
         return _Asked(pictures, len(query.positives), wishes, mode)
 
-    def _decode(self, pictures: Sequence[QueryPicture], timings: Timings, *, localize: bool) -> list[Prepared]:
+    def _decode(
+        self, pictures: Sequence[QueryPicture], timings: Timings, deadline: Deadline, *, localize: bool
+    ) -> list[Prepared]:
+        prepare, find = self._embedder.prepare, self.catalogue.image
         with timings.measure("decode"):
-            return [self._embedder.prepare(one, self.image, localize=localize) for one in pictures]
+            return [prepare(one, find, deadline.remaining(), localize=localize) for one in pictures]
 
     def _find(self, asked: _Asked, sights: Sequence[Sight], timings: Timings) -> Answer:
         positives, negatives = sights[: asked.positives], sights[asked.positives :]
@@ -250,6 +236,13 @@ class SearchEngine:
             more=ranking.more,
             timings=timings,
         )
+
+
+def _tried(do: Callable[..., Made], *given: Any) -> Made | LookalikeError:  # noqa: ANN401 - what `do` takes
+    try:
+        return do(*given)
+    except LookalikeError as error:
+        return error
 
 
 def _row(sight: Sight, *, semantic: bool) -> Floats:

@@ -10,8 +10,10 @@ from localizer.predict import Localizer
 logger = logging.getLogger(__name__)
 
 
-def open_semantic_index(collection: Collection, localizer: Localizer) -> SemanticIndex:
-    """The stored one, or one made now, after a build that was not followed by `align`."""
+def open_semantic_index(collection: Collection, localizer: Localizer | None) -> SemanticIndex | None:
+    """The stored one, or one made now, after a build that was not followed by `align`; None without its head."""
+    if localizer is None or localizer.main is None:
+        return None
     held = localizer.stored_semantic_index(collection)
     if held is None:
         logger.warning(

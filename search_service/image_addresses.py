@@ -18,7 +18,7 @@ def find_image(engine: SearchEngine, image_id: int, sha256: str) -> IndexedImage
     """
     collection = engine.collection
     if not sha256 or image_id < len(collection):
-        image = engine.image(image_id)
+        image = engine.catalogue.image(image_id)
         if image.sha256.startswith(sha256):
             return image
     for image in collection.images_of_content(sha256):

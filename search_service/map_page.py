@@ -4,7 +4,8 @@ from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, render_template, request
 
-from search_service.api import engine, packed, picture_map
+from search_service.api import engine, picture_map
+from search_service.caching import packed
 from search_service.errors import RequestError
 from search_service.page_state import PageState
 from search_service.plotly_script import plotly_script, style_guards

@@ -26,7 +26,7 @@ from search_service.records import (
     UploadedPicture,
     Wishes,
 )
-from search_service.views import query_view, settle
+from search_service.views import data_url, query_view, settle
 
 pages = Blueprint("pages", __name__)
 
@@ -66,7 +66,7 @@ def picture_page(image_id: int) -> str:
     [sight] = answer.positives
     return render_template(
         "picture.html",
-        view=query_view(state.positives[0], sight, of_parts(state), None),
+        view=query_view(state.positives[0], sight, of_parts(state)),
         state=state,
         answer=answer,
         results=MatchSchema(many=True).dump(answer.matches),
@@ -78,7 +78,7 @@ def browse_page() -> str:
     """The collection, under filters."""
     state = PageState.read(request.args)
     state = replace(state, wishes=replace(state.wishes, min_score=None, fold_duplicates=False))
-    listing = engine().list_images(state.filters, state.wishes.offset, state.wishes.k)
+    listing = engine().catalogue.list_images(state.filters, state.wishes.offset, state.wishes.k)
     return render_template(
         "browse.html",
         state=state,
@@ -150,6 +150,10 @@ def _views(
 ) -> list[object]:
     sights = answer.positives if settled is state.positives else answer.negatives
     return [
-        query_view(name, sight, of_parts(state), picture.data if isinstance(picture, UploadedPicture) else None)
+        query_view(name, sight, of_parts(state), _source(picture))
         for picture, name, sight in zip(asked, settled, sights, strict=True)
     ]
+
+
+def _source(picture: QueryPicture) -> str | None:
+    return data_url(picture.data, engine().decoders) if isinstance(picture, UploadedPicture) else None

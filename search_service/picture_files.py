@@ -1,22 +1,21 @@
 """The picture files of a devkit, as a service needs them."""
 
 from pathlib import Path
-from threading import BoundedSemaphore
 
-from indexer import images, voc
+from indexer import voc
 from indexer.records import IndexedImage
+from search_service.decoders import Decoders
 from search_service.errors import RequestError
 
 THUMBNAIL_SIDE = 320  # pixels
-_DECODED_AT_ONCE = 4  # pictures, by whatever number of threads; one may take 100 MB
 
 
 class PictureFiles:
-    """The files of a collection's images, where they lie now."""
+    """The files of a collection's images, where they lie now, and what decodes them."""
 
-    def __init__(self, voc_root: Path) -> None:
+    def __init__(self, voc_root: Path, decoders: Decoders) -> None:
         self._voc_root = voc_root
-        self._decoders = BoundedSemaphore(_DECODED_AT_ONCE)
+        self.decoders = decoders
 
     def path(self, image: IndexedImage) -> Path:
         """The file of an image.
@@ -37,11 +36,9 @@ class PictureFiles:
 
         Raises:
             ImageError: the file was replaced by something that is not a picture.
-            RequestError: the file is gone.
+            RequestError: the file is gone, or no decoder is there.
         """
-        path = self.path(image)
-        with self._decoders:
-            return images.thumbnail(images.load(path, THUMBNAIL_SIDE), THUMBNAIL_SIDE)
+        return self.decoders.thumbnail(self.path(image).read_bytes(), THUMBNAIL_SIDE)
 
     def credits(self) -> str | None:
         """Whom the pictures are owed to, where their devkit says so."""

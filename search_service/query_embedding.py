@@ -2,15 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from threading import BoundedSemaphore
 
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer import images
 from indexer.collection import Collection
 from indexer.embedder import Embedder
-from indexer.images import Picture
 from indexer.records import Box, IndexedImage
 from indexer.reduction import Embedding, Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
@@ -22,7 +19,6 @@ from search_service.picture_files import PictureFiles
 from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, Timings, UploadedPicture
 
 MAX_PICTURE_BYTES = 16 * 1024 * 1024
-DECODED_AT_ONCE = 4  # pictures; one may take 100 MB, and few are faster embedded than so many are decoded
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -72,19 +68,20 @@ class QueryEmbedder:
         self._files = files
         self._localizer = localizer
         self._semantic = semantic
-        self._decoders = BoundedSemaphore(DECODED_AT_ONCE)
         dim = collection.manifest.vector_dim if semantic is None else semantic.vectors.shape[1]
         head = "" if semantic is None else semantic.source
         self._texts = EmbeddingTexts(collection.manifest.fingerprint, head, dim)
 
-    def prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage], *, localize: bool) -> Prepared:
-        """Decode what has to be decoded; may be called from any thread.
+    def prepare(
+        self, picture: QueryPicture, find: Callable[[int], IndexedImage], seconds: float, *, localize: bool
+    ) -> Prepared:
+        """Decode what has to be decoded, within so many seconds; may be called from any thread.
 
         Raises:
-            ImageError: the bytes are not a picture, or nothing of the box is inside it.
-            RequestError: picture too large, file gone, or an embedding of another collection.
+            ImageError: the bytes are not a picture that can be decoded, or nothing of the box is inside it.
+            RequestError: picture too large, file gone, an embedding of another collection, or no decoder.
         """
-        return replace(self._prepare(picture, find), localize=localize)
+        return replace(self._prepare(picture, find, seconds), localize=localize)
 
     def blank(self) -> Prepared:
         """A picture of nothing, to be seen for a trial."""
@@ -146,7 +143,7 @@ class QueryEmbedder:
         seen = zip(pictures, rows, embedding.vectors, localizations, strict=True)
         return [self._sight(*one) for one in seen]
 
-    def _prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage]) -> Prepared:
+    def _prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage], seconds: float) -> Prepared:
         match picture:
             case EmbeddedPicture(embedding):
                 return Prepared(row=self._texts.read(embedding))
@@ -155,13 +152,13 @@ class QueryEmbedder:
                 return Prepared(image=image, width=image.width, height=image.height)
             case IndexedPicture(image_id, box):
                 image = find(image_id)
-                return self._decode(self._files.path(image).read_bytes(), box, image)
+                return self._decode(self._files.path(image).read_bytes(), box, image, seconds)
             case UploadedPicture(data, box):
                 if len(data) > MAX_PICTURE_BYTES:
                     limit = MAX_PICTURE_BYTES // 2**20
                     message = f"expected a picture of at most {limit} MiB, found {len(data):,} bytes"
                     raise RequestError(413, "too_large", message)
-                return self._decode(data, box, None)
+                return self._decode(data, box, None, seconds)
 
     def _vector(self, row: Floats) -> Floats:
         """The vector that a semantic row was joined from; a row that is none is the vector itself."""
@@ -184,13 +181,12 @@ class QueryEmbedder:
             embedding=self._texts.write(row),
         )
 
-    def _decode(self, data: bytes, box: Box | None, image: IndexedImage | None) -> Prepared:
-        with self._decoders:
-            picture: Picture = images.decode(data, self._embedder.side, box)
-            pixels = self._embedder.pixels(picture)
-        width, height = picture.width, picture.height
+    def _decode(self, data: bytes, box: Box | None, image: IndexedImage | None, seconds: float) -> Prepared:
+        how = self._embedder.backbone.preprocessing
+        square = self._files.decoders.square(data, how.side, how.resampling, box, seconds)
+        width, height = square.width, square.height
         part = box.clipped(width, height) if box else None
-        return Prepared(image=image, width=width, height=height, box=part, pixels=pixels)
+        return Prepared(image=image, width=width, height=height, box=part, pixels=square.pixels)
 
     def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
         keep_maps = self._localizer is not None and self._localizer.needs_maps

@@ -6,6 +6,7 @@ from threading import Event, Thread
 
 from indexer.errors import EmptyCollectionError, LookalikeError
 from search_service import published
+from search_service.decoders import Decoders
 from search_service.served import Opened, Served
 from search_service.settings import Settings
 
@@ -29,7 +30,8 @@ class Reloader:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._seen = published.look(settings.collection)  # before it is opened: what comes meanwhile is a change
-        self.served = _open_first(settings)
+        self._decoders = Decoders()
+        self.served = _open_first(settings, self._decoders)
         self._wishes: SimpleQueue[Event] = SimpleQueue()
         self._closing = False
         self._thread = Thread(target=self._run, name="reload", daemon=True)
@@ -53,6 +55,7 @@ class Reloader:
         self._thread.join()
         self.served.stop()
         self.served.close_unused()
+        self._decoders.close()
 
     def _run(self) -> None:
         while not self._closing:
@@ -81,7 +84,7 @@ class Reloader:
 
     def _swap(self) -> None:
         try:
-            opened = Opened.open(self._settings, self.served.current)
+            opened = Opened.open(self._settings, self._decoders, self.served.current)
         except Exception as error:  # whatever it is, what is served goes on being served
             failure = str(error) or type(error).__name__
             self.served.refuse(failure)
@@ -92,9 +95,9 @@ class Reloader:
             logger.info("Serving generation %d, %d images", opened.manifest.generation, opened.manifest.images)
 
 
-def _open_first(settings: Settings) -> Served:
+def _open_first(settings: Settings, decoders: Decoders) -> Served:
     """What is published now, or why nothing is: a service may be started before the first build."""
     try:
-        return Served(settings.collection, Opened.open(settings))
+        return Served(settings.collection, Opened.open(settings, decoders))
     except EmptyCollectionError as error:
         return Served(settings.collection, None, failure=str(error))

@@ -9,6 +9,7 @@ from threading import Lock
 
 from indexer.allocator import give_back_freed_memory
 from indexer.manifest import Manifest
+from search_service.decoders import Decoders
 from search_service.engine import SearchEngine
 from search_service.errors import ReloadError
 from search_service.map_data import PictureMap
@@ -35,14 +36,14 @@ class Opened:
         return cls(engine, PictureMap(engine.collection), datetime.now(UTC))
 
     @classmethod
-    def open(cls, settings: Settings, former: "Opened | None" = None) -> "Opened":
+    def open(cls, settings: Settings, decoders: Decoders, former: "Opened | None" = None) -> "Opened":
         """What is published now, tried out; the embedder of the former is shared where it fits.
 
         Raises:
             LookalikeError: it cannot be opened, or does not answer.
             ReloadError: a head that the former has for the same vectors is damaged or gone.
         """
-        engine = SearchEngine.open(settings, former.engine.embedder if former else None)
+        engine = SearchEngine.open(settings, former.engine.embedder if former else None, decoders)
         try:
             if former:
                 _check_heads(engine, former.engine)

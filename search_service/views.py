@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from indexer import images
 from indexer.records import Box, IndexedImage
 from localizer.records import Localization
 from search_service.answer_schemas import ImageSchema
+from search_service.decoders import Decoders
 from search_service.page_state import PageState, refer
 from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, UploadedPicture
 
@@ -58,15 +58,15 @@ class QueryView:
     overlays: Sequence[Overlay]
 
 
-def query_view(picture: QueryPicture, sight: Sight, state: PageState, data: bytes | None) -> QueryView:
-    """A picture of a query; `data` are the bytes of an uploaded one."""
+def query_view(picture: QueryPicture, sight: Sight, state: PageState, source: str | None = None) -> QueryView:
+    """A picture of a query; `source` is the address of an uploaded one."""
     image = ImageSchema().dump(sight.image) if sight.image else None
     return QueryView(
         picture=picture,
         reference=refer(picture),
         sight=sight,
         image=image,
-        source=image["image_url"] if image else data_url(data) if data else None,
+        source=image["image_url"] if image else source,
         overlays=overlays(sight.image, sight.localization, state),
     )
 
@@ -99,7 +99,6 @@ def settle(pictures: Sequence[QueryPicture], sights: Sequence[Sight]) -> tuple[Q
     )
 
 
-def data_url(data: bytes) -> str:
+def data_url(data: bytes, decoders: Decoders) -> str:
     """The uploaded picture, made small, inside the page itself: nothing uploaded is kept."""
-    small = images.thumbnail(images.decode(data, _PREVIEW_SIDE), _PREVIEW_SIDE)
-    return "data:image/jpeg;base64," + base64.b64encode(small).decode()
+    return "data:image/jpeg;base64," + base64.b64encode(decoders.thumbnail(data, _PREVIEW_SIDE)).decode()

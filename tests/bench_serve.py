@@ -15,6 +15,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from indexer.collection import Collection
 from indexer.embedder import Embedder
 from localizer.publish import train_and_publish
 from localizer.settings import Settings
+from search_service.decoders import Decoders
 from search_service.settings import MAX_BATCH
 from tests.load import Load, keep_busy, served, uploads
 from tests.measuring import RESULTS, Report, ratios, take_turns
@@ -36,6 +38,7 @@ from tests.synthetic import make_collection
 
 CLIENTS = (1, 4, 16, 64)
 SIDES = {"together": MAX_BATCH, "one by one": 1}
+SIDE = 320  # pixels, as efficientnet_lite2 looks at
 UPLOADS, DRAWN, LARGE, EPOCHS = 200, 300, 17_000, 8  # heads hardly trained take as long as others
 EDGE = 1_000  # requests at either end that are compared
 
@@ -111,6 +114,31 @@ def measure_load(report: Report, path: Path, pictures: list[Path], rounds: int) 
     report.add("p95 of 16 clients to p50 of one", "", ratios(late, alone))
 
 
+def measure_decoding(report: Report, pictures: list[Path], rounds: int) -> None:
+    """Decoding in its own processes beside decoding in the service's threads, from one and from 16 threads."""
+    files, decoders = [one.read_bytes() for one in pictures], Decoders()
+
+    def here(data: bytes) -> object:
+        return images.fit_square(images.decode(data, SIDE), SIDE, "bicubic")
+
+    def there(data: bytes) -> object:
+        return decoders.square(data, SIDE, "bicubic")
+
+    def rate(decode: Callable[[bytes], object], threads: int) -> float:
+        began = time.perf_counter()
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(decode, files))
+        return len(files) / (time.perf_counter() - began)
+
+    rate(there, 16)
+    for threads in (1, 16):
+        taken = take_turns({"here": partial(rate, here, threads), "there": partial(rate, there, threads)}, rounds)
+        report.add(f"decoding in threads, {threads} at once", "pictures/s", taken["here"])
+        report.add(f"decoding in its own processes, {threads} at once", "pictures/s", taken["there"])
+        report.add("the latter to the former", "", ratios(taken["there"], taken["here"]))
+    decoders.close()
+
+
 def measure_drift(report: Report, path: Path, pictures: list[Path], count: int) -> None:
     """Whether the last thousand of many requests take longer than the first."""
     requests, edge = itertools.cycle(uploads(pictures)), min(EDGE, count // 2)
@@ -152,6 +180,7 @@ def main() -> None:
     with Collection.open(path) as collection:
         pictures = sorted(Path(collection.manifest.voc_root, "JPEGImages").glob("*.jpg"))[:UPLOADS]
     measure_starts(report, path, pictures[0], asked.rounds)
+    measure_decoding(report, pictures, asked.rounds)
     measure_load(report, path, pictures, asked.rounds)
     if asked.requests:
         measure_drift(report, path, pictures, asked.requests)

@@ -268,7 +268,7 @@ def test_an_unknown_image_in_json_is_not_found(client: FlaskClient) -> None:
 
 def test_a_picture_whose_file_is_gone_says_so(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     engine = client.application.extensions["lookalike"].current.engine
-    monkeypatch.setattr(engine, "files", PictureFiles(Path("/nowhere")))
+    monkeypatch.setattr(engine, "files", PictureFiles(Path("/nowhere"), engine.decoders))
 
     response = client.get("/api/v1/images/4/file")
 

@@ -180,7 +180,7 @@ def test_near_duplicates_of_a_better_result_are_folded_away(
 def test_an_object_finds_objects_and_each_image_once_by_its_best(
     objects_client: FlaskClient, objects_engine: SearchEngine, devkit: Path
 ) -> None:
-    image = objects_engine.image(7)
+    image = objects_engine.catalogue.image(7)
     box = list(image.objects[0].box.corners)
 
     by_upload = search(objects_client, image_base64=base64_of(devkit, 7), box=box, target="objects", k=40)

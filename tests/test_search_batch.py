@@ -1,21 +1,14 @@
 """Many searches in one call."""
 
-import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from indexer import images
 from indexer.embedder import Embedder
 from indexer.reduction import Embedding
-from search_service.engine import SearchEngine
-from search_service.query_embedding import DECODED_AT_ONCE
-from search_service.records import Query, UploadedPicture
-from tests.test_api import error_of, indexed_file
+from tests.test_api import error_of
 from tests.test_search_api import Json, base64_of, ids, search
 
 
@@ -72,29 +65,3 @@ def test_a_batch_has_1_to_64_queries(client: FlaskClient, queries: object) -> No
 
     assert response.status_code == 400
     assert error_of(response)["code"] == "invalid_queries"
-
-
-def test_however_many_ask_only_a_few_pictures_are_decoded_at_once(
-    engine: SearchEngine, devkit: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decode, lock, at_work, counts = images.decode, Lock(), [0], list[int]()
-
-    def count(*given: Any) -> images.Picture:  # noqa: ANN401
-        with lock:
-            at_work[0] += 1
-            counts.append(at_work[0])
-        time.sleep(0.01)
-        try:
-            return decode(*given)
-        finally:
-            with lock:
-                at_work[0] -= 1
-
-    monkeypatch.setattr(images, "decode", count)
-    query = Query((UploadedPicture(indexed_file(devkit, 5)),))
-
-    with ThreadPoolExecutor(12) as clients:
-        answers = list(clients.map(engine.answer, [query] * 24))
-
-    assert {answer.matches[0].image.image_id for answer in answers} == {5}
-    assert max(counts) <= DECODED_AT_ONCE
