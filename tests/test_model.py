@@ -57,7 +57,8 @@ def embedder() -> Embedder:
 def embedded(content: int) -> Floats:
     """The vector of a drawn picture, embedded alone."""
     pixels = embedder().pixels(images.decode(drawn(content), SIDE))
-    return embedder().embed([pixels], Reduction(), keep_maps=False).vectors[0]
+    vector: Floats = embedder().embed([pixels], Reduction(), keep_maps=False).vectors[0]
+    return vector
 
 
 def labels(classes: tuple[str, ...]) -> tuple[ObjectLabel, ...]:
