@@ -17,6 +17,7 @@ from indexer.reduction import STAGES, Embedding, Floats, Halves, RawEmbedding, R
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
 _REDUCTION = "reduction"
+_FORGOTTEN = "staging-forgotten"  # the next build throws it away as it does other kinds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +102,10 @@ class Staging:
         return Reduction.load(path) if path.exists() else None
 
     def clear(self) -> None:
-        """Forget all of it."""
-        shutil.rmtree(self._folder)
+        """Forget all of it at once: batches without the reduction that they went through would mislead."""
+        forgotten = self._folder.with_name(_FORGOTTEN)
+        self._folder.rename(forgotten)
+        shutil.rmtree(forgotten)
 
     def _files(self, ending: str) -> list[Path]:
         files = sorted(self._folder.glob("batch-*"))

@@ -93,7 +93,9 @@ def measure_load(report: Report, path: Path, pictures: list[Path], rounds: int) 
     """All numbers of clients, on both services and beside the embedder alone, in turn."""
     requests, loads = itertools.cycle(uploads(pictures)), defaultdict[str, list[Load]](list)
     with ExitStack() as services:
-        ports = {side: services.enter_context(served(path, batch)) for side, batch in SIDES.items()}
+        ports = {
+            side: services.enter_context(served(path, "--max-batch", str(batch))) for side, batch in SIDES.items()
+        }
         sides = {"embedding alone": embedding_rate(path, pictures)}
         for clients, side in itertools.product(CLIENTS, SIDES):
             keep_busy(ports[side], clients, requests, 4 * clients)

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from search_service.settings import MAX_BATCH
 from tests.test_serve import free_port
 
 _BOUNDARY = "x-lookalike-bench"
@@ -45,11 +44,11 @@ class Load:
 
 
 @contextmanager
-def served(path: Path, max_batch: int = MAX_BATCH) -> Iterator[int]:
-    """The port of a service of its own, once it answers."""
+def served(path: Path, *options: str) -> Iterator[int]:
+    """The port of a service of its own with these options, once it answers."""
     port = free_port()
-    options = ["--collection", str(path), "--port", str(port), "--max-batch", str(max_batch)]
-    command = [sys.executable, "-m", "search_service", "serve", *options]
+    where = ["--collection", str(path), "--port", str(port)]
+    command = [sys.executable, "-m", "search_service", "serve", *where, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None

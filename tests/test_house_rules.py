@@ -38,7 +38,8 @@ WALLS = {
     "plotly": {"search_service/plotly_script.py"},
     "flask": {
         "search_service/admin.py", "search_service/api.py", "search_service/app.py",
-        "search_service/caching.py", "search_service/cross_origin.py", "search_service/docs_page.py", "search_service/guard.py",
+        "search_service/caching.py", "search_service/cross_origin.py", "search_service/docs_page.py",
+        "search_service/guard.py",
         "search_service/lending.py", "search_service/map_page.py", "search_service/metrics.py",
         "search_service/pages.py", "search_service/quality_page.py", "search_service/query_reader.py",
         "search_service/rate_limits.py", "search_service/request_log.py", "search_service/security_headers.py",

@@ -16,6 +16,7 @@ import pytest
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.generations import generations
+from tests.keys import ADMINISTRATOR, bearer, key_file
 from tests.load import served
 from tests.publishing import publish_copy
 
@@ -47,7 +48,8 @@ def test_twenty_swaps_under_sixteen_clients_fail_no_request_and_mix_no_answer(tw
     path, other = twins
     own = Path(shutil.copytree(generations(path)[-1], path / "own"))
     done = threading.Event()
-    with served(path) as port, ThreadPoolExecutor(_CLIENTS) as pool:
+    keys = key_file(path)
+    with served(path, "--api-key-file", str(keys)) as port, ThreadPoolExecutor(_CLIENTS) as pool:
         address = f"http://127.0.0.1:{port}"
         clients = [pool.submit(ask_until, done, address, number) for number in range(_CLIENTS)]
         try:
@@ -98,5 +100,6 @@ def wait_until_served(address: str, generation: int) -> None:
 
 def get(address: str) -> bytes:
     """What is there; raises where the answer is none of success."""
-    with urllib.request.urlopen(address, timeout=_PATIENCE) as answer:  # noqa: S310 - of this machine
+    request = urllib.request.Request(address, headers=bearer(ADMINISTRATOR))  # noqa: S310 - of this machine
+    with urllib.request.urlopen(request, timeout=_PATIENCE) as answer:  # noqa: S310
         return bytes(answer.read())

@@ -16,9 +16,12 @@ from flask.testing import FlaskClient
 from indexer.generations import generations
 from localizer.checkpoint import DETECT, MAIN
 from search_service import published
+from search_service.access import Access
+from search_service.api_keys import read_keys
 from search_service.app import create_app
 from search_service.reloader import Reloader
 from search_service.settings import Settings
+from tests.keys import ADMINISTRATOR, bearer, key_file
 from tests.publishing import publish_copy, publish_head_again
 
 _PATIENCE = 60  # seconds, for a busy machine
@@ -27,12 +30,13 @@ _GROWTH = 8 * 2**20  # bytes that memory may differ by over so many reloads: wha
 
 
 @pytest.fixture
-def follow() -> Iterator[Callable[[Path], Flask]]:
+def follow(tmp_path: Path) -> Iterator[Callable[[Path], Flask]]:
     """Makes applications that follow what is published in a folder."""
     apps: list[Flask] = []
+    access = Access(keys=read_keys(key_file(tmp_path)))
 
     def make(path: Path) -> Flask:
-        apps.append(create_app(settings=Settings(collection=path)))
+        apps.append(create_app(settings=Settings(collection=path, access=access)))
         return apps[-1]
 
     yield make
@@ -49,7 +53,14 @@ def app(own_trained_path: Path, follow: Callable[[Path], Flask]) -> Flask:
 
 @pytest.fixture
 def client(app: Flask) -> FlaskClient:
-    return app.test_client()
+    return administrator_of(app)
+
+
+def administrator_of(app: Flask) -> FlaskClient:
+    """A client that may ask for everything."""
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = bearer(ADMINISTRATOR)["Authorization"]
+    return client
 
 
 def reloader_of(app: Flask) -> Reloader:
@@ -180,7 +191,7 @@ def test_a_damaged_head_leaves_the_former_at_work(own_trained_path: Path, client
 def test_a_service_of_an_empty_folder_begins_to_answer_after_the_first_build(
     collection_path: Path, tmp_path: Path, follow: Callable[[Path], Flask]
 ) -> None:
-    client = follow(tmp_path).test_client()
+    client = administrator_of(follow(tmp_path))
     assert client.get("/readyz").status_code == client.get("/").status_code == 503
     assert client.get("/api/v1/admin/stats").get_json()["served"] is None
 
@@ -218,11 +229,11 @@ def test_a_request_ends_with_what_it_began_with_and_only_then_is_that_closed(
 
     reloader.reload()
     assert (served.leases, served.open_states) == (0, 1)
-    assert "generation 2." in app.test_client().get("/browse").text
+    assert "generation 2." in administrator_of(app).get("/browse").text
 
 
 def test_what_was_replaced_is_gone_without_the_garbage_collector(own_trained_path: Path, app: Flask) -> None:
-    client, opened = app.test_client(), app.extensions["lookalike"].current
+    client, opened = administrator_of(app), app.extensions["lookalike"].current
     assert all(client.get(address).status_code < 500 for address in ("/", "/map", "/quality", "/api/v1/map"))
     parts = (opened.engine, opened.engine.collection, opened.picture_map)
     watched = [weakref.ref(part) for part in parts]
