@@ -95,22 +95,20 @@ def test_administration_takes_an_administrators_key_which_no_browser_sends_by_it
         }.items()
     }  # fmt: skip
 
-    assert {name: error_of(answer)["code"] for name, answer in answers.items()} == {
-        "none": "no_key", "reader": "not_allowed", "password": "no_key", "admin": "not_found",
+    assert answers.pop("admin").get_json()["generation"] == 1
+    assert {name: (answer.status_code, error_of(answer)["code"]) for name, answer in answers.items()} == {
+        "none": (401, "no_key"), "reader": (403, "not_allowed"), "password": (401, "no_key"),
     }  # fmt: skip
-    assert [answers[name].status_code for name in ("none", "reader", "password", "admin")] == [401, 403, 401, 404]
     assert answers["none"].headers["WWW-Authenticate"] == 'Bearer realm="Lookalike"'
     assert locked.get(ADMIN).headers["WWW-Authenticate"] == 'Bearer realm="Lookalike"'
 
 
 @pytest.mark.parametrize(
-    "address", ["//api/v1/admin/reload", "/api/v1//admin/reload", "/api/v1/x/../admin/reload"][:3]
+    "address", ["//api/v1/admin/reload", "/api/v1//admin/reload", "/api/v1/x/../admin/reload"]
 )
 def test_no_other_spelling_leads_to_administration(locked: FlaskClient, address: str) -> None:
-    locked.application.add_url_rule(ADMIN, endpoint="reload", view_func=lambda: "reloaded", methods=["POST"])
-
-    assert locked.post(ADMIN, headers=bearer(ADMINISTRATOR)).text == "reloaded"
-    assert locked.post(address, headers=bearer(READER)).text != "reloaded"
+    assert "generation" in locked.post(ADMIN, headers=bearer(ADMINISTRATOR)).get_json()
+    assert locked.post(address, headers=bearer(READER)).status_code in (308, 403, 404)
 
 
 def test_without_keys_all_may_read_and_none_may_administrate(client: FlaskClient) -> None:
