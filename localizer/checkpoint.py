@@ -72,7 +72,8 @@ def save(collection: Path, head: StoredHead) -> Path:
         shutil.rmtree(building, ignore_errors=True)
         raise
     for former in numbered(folder)[:-KEPT]:
-        shutil.rmtree(former)
+        former.rename(building)  # what is deleted in part must not look like a head
+        shutil.rmtree(building)
     return published
 
 

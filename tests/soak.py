@@ -39,7 +39,7 @@ class Plan:
 
     seconds: float
     clients: int = 16
-    slow_clients: int = 20
+    slow_clients: int = 100
     workers: int = 2
     publish_every: float = 20
     kill_every: float = 45

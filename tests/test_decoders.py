@@ -23,6 +23,7 @@ from search_service.errors import RequestError
 from tests.test_images import black_png, encoded
 
 Found = TypeVar("Found")
+Started = Callable[[], list[int]]
 HOME = Path(__file__).parents[1]
 NOISE = encoded(Image.effect_noise((320, 240), 80).convert("RGB"), "JPEG")
 SLOW = encoded(Image.linear_gradient("L").resize((3_900, 3_900)).convert("LA"), compress_level=1)
@@ -34,6 +35,13 @@ def decoders() -> Iterator[Decoders]:
     pool = Decoders(count=2)
     yield pool
     pool.close()
+
+
+@pytest.fixture
+def started() -> Started:
+    """Tells the decoder processes that this test started and that still run."""
+    before = children_of(os.getpid())
+    return lambda: [pid for pid in children_of(os.getpid()) if pid not in before]
 
 
 def children_of(pid: int) -> list[int]:
@@ -120,31 +128,31 @@ def test_a_large_picture_is_decoded(decoders: Decoders) -> None:
     assert not large.pixels.any()
 
 
-def test_however_many_ask_only_so_many_processes_decode(decoders: Decoders) -> None:
+def test_however_many_ask_only_so_many_processes_decode(decoders: Decoders, started: Started) -> None:
     with ThreadPoolExecutor(12) as clients:
         answers = list(clients.map(lambda _: square(decoders), range(48)))
 
     assert all(np.array_equal(answers[0], one) for one in answers)
-    assert 1 <= len(children_of(os.getpid())) <= 2
+    assert 1 <= len(started()) <= 2
 
 
-def test_they_start_when_told_to_and_end_when_closed(decoders: Decoders) -> None:
-    assert children_of(os.getpid()) == []
+def test_they_start_when_told_to_and_end_when_closed(decoders: Decoders, started: Started) -> None:
+    assert started() == []
 
     decoders.start()
-    wait_for(lambda: len(children_of(os.getpid())) == 2)
+    wait_for(lambda: len(started()) == 2)
     decoders.close()
 
-    assert children_of(os.getpid()) == []
+    assert started() == []
 
 
-def test_they_end_when_nobody_holds_them() -> None:
+def test_they_end_when_nobody_holds_them(started: Started) -> None:
     decoders = Decoders(count=1)
     square(decoders)
 
     del decoders
 
-    assert children_of(os.getpid()) == []
+    assert started() == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT])
@@ -167,9 +175,9 @@ def test_a_decoder_killed_from_outside_says_to_try_again(decoders: Decoders) -> 
     assert square(decoders).shape == (64, 64, 3)
 
 
-def test_one_that_died_while_it_had_nothing_to_do_is_not_missed(decoders: Decoders) -> None:
+def test_one_that_died_while_it_had_nothing_to_do_is_not_missed(decoders: Decoders, started: Started) -> None:
     square(decoders)
-    [idle] = children_of(os.getpid())
+    [idle] = started()
 
     os.kill(idle, signal.SIGKILL)
     wait_for(partial(is_gone, idle))
@@ -184,17 +192,17 @@ def test_what_takes_too_long_is_ended_and_the_next_answered() -> None:
     decoders.close()
 
 
-def test_one_that_was_stopped_counts_as_taking_too_long() -> None:
+def test_one_that_was_stopped_counts_as_taking_too_long(started: Started) -> None:
     decoders = Decoders(count=1, seconds=2)
     square(decoders)
-    [stopped] = children_of(os.getpid())
+    [stopped] = started()
     os.kill(stopped, signal.SIGSTOP)
 
     with pytest.raises(ImageError, match="takes longer"):
         square(decoders)
 
     assert square(decoders).shape == (64, 64, 3)
-    assert stopped not in children_of(os.getpid())
+    assert stopped not in started()
     decoders.close()
 
 
@@ -228,19 +236,19 @@ def test_what_takes_too_much_memory_is_refused_and_the_next_answered() -> None:
     decoders.close()
 
 
-def test_fifty_crashes_leak_no_file_and_no_process() -> None:
+def test_fifty_crashes_leak_no_file_and_no_process(started: Started) -> None:
     decoders = Decoders(count=1)
     square(decoders)
     before = open_files()
 
     for _ in range(50):
-        [process] = children_of(os.getpid())
+        [process] = started()
         os.kill(process, signal.SIGSEGV)
         wait_for(partial(is_gone, process))
         square(decoders)
 
     assert open_files() == before
-    assert len(children_of(os.getpid())) == 1
+    assert len(started()) == 1
     decoders.close()
 
 
@@ -262,14 +270,16 @@ def test_none_is_left_after_the_service_itself_is_killed() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_meant_for_the_service_does_not_end_them(decoders: Decoders, number: signal.Signals) -> None:
+def test_what_is_meant_for_the_service_does_not_end_them(
+    decoders: Decoders, number: signal.Signals, started: Started
+) -> None:
     square(decoders)
-    [process] = children_of(os.getpid())
+    [process] = started()
 
     os.kill(process, number)
     square(decoders)
 
-    assert children_of(os.getpid()) == [process]
+    assert started() == [process]
 
 
 def test_they_import_what_decoding_needs_and_no_more() -> None:

@@ -137,7 +137,7 @@ def test_a_head_loads_at_any_moment_while_heads_come_and_go(own_trained_path: Pa
 def test_a_generation_that_goes_between_being_listed_and_opened_gives_way_to_the_newest(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    after_listing("indexer.collection", lambda: [publish_copy(path) for _ in range(2)], monkeypatch)
+    after_listing("indexer.generations", lambda: [publish_copy(path) for _ in range(2)], monkeypatch)
 
     with Collection.open(path) as collection:
         assert collection.manifest.generation == 3
