@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response
 
 from search_service.answer_schemas import ImageSchema, MatchSchema
 from search_service.api import answer as answer_of
-from search_service.api import engine
+from search_service.api import deadline, engine
 from search_service.errors import RequestError
 from search_service.filter_chips import chips
 from search_service.page_state import PAGE_KS, PageState
@@ -156,4 +156,4 @@ def _views(
 
 
 def _source(picture: QueryPicture) -> str | None:
-    return data_url(picture.data, engine().decoders) if isinstance(picture, UploadedPicture) else None
+    return data_url(picture.data, engine().decoders, deadline()) if isinstance(picture, UploadedPicture) else None

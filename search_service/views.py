@@ -8,6 +8,7 @@ from typing import Any
 from indexer.records import Box, IndexedImage
 from localizer.records import Localization
 from search_service.answer_schemas import ImageSchema
+from search_service.deadline import Deadline
 from search_service.decoders import Decoders
 from search_service.page_state import PageState, refer
 from search_service.records import EmbeddedPicture, IndexedPicture, QueryPicture, Sight, UploadedPicture
@@ -99,6 +100,7 @@ def settle(pictures: Sequence[QueryPicture], sights: Sequence[Sight]) -> tuple[Q
     )
 
 
-def data_url(data: bytes, decoders: Decoders) -> str:
+def data_url(data: bytes, decoders: Decoders, deadline: Deadline) -> str:
     """The uploaded picture, made small, inside the page itself: nothing uploaded is kept."""
-    return "data:image/jpeg;base64," + base64.b64encode(decoders.thumbnail(data, _PREVIEW_SIDE)).decode()
+    small = decoders.thumbnail(data, _PREVIEW_SIDE, deadline.remaining())
+    return "data:image/jpeg;base64," + base64.b64encode(small).decode()

@@ -5,6 +5,7 @@ generations and heads are published, builds killed, and processes of the service
 """
 
 import argparse
+import json
 import random
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from indexer import plane
 from indexer.collection import Collection
+from indexer.generations import generations
 from tests.bench_serve import collection_to_serve
 from tests.soak_clients import ask_on, dawdle
 from tests.soak_diary import Diary
@@ -88,9 +90,16 @@ def _disturb(
         for done in [pool.submit(part) for part in parts]:
             done.result()
     _wait_for(lambda: len(children(server.pid)) == plan.workers)
-    after, reloads = len(children(server.pid)), _reloads(port)
+    newest = int(generations(path)[-1].name)
+    _wait_for(lambda: _generation(port) == newest)
+    after, reloads, served = len(children(server.pid)), _reloads(port), _generation(port)
     server.terminate()
-    return diary, Ending(exit_code=server.wait(60), processes=(plan.workers, after), reloads=reloads)
+    return diary, Ending(
+        exit_code=server.wait(60),
+        processes=(plan.workers, after),
+        reloads=reloads,
+        generations=(newest, served),
+    )
 
 
 def _wait_for(holds: Callable[[], bool]) -> None:
@@ -98,6 +107,12 @@ def _wait_for(holds: Callable[[], bool]) -> None:
     until = time.monotonic() + _REPLACED
     while not holds() and time.monotonic() < until:
         time.sleep(0.1)
+
+
+def _generation(port: int) -> int:
+    """The number of the one that is served."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as response:
+        return int(json.load(response)["generation"])
 
 
 def _reloads(port: int) -> tuple[int, int]:

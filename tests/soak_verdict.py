@@ -20,11 +20,13 @@ class Ending:
         exit_code: of its end on SIGTERM.
         processes: workers before and after, once each killed one had time to be replaced.
         reloads: done and failed, as the service tells them.
+        generations: the one published last, and the one served.
     """
 
     exit_code: int
     processes: tuple[int, int]
     reloads: tuple[int, int]
+    generations: tuple[int, int]
 
 
 def objections(diary: Diary, ending: Ending) -> list[str]:
@@ -43,6 +45,8 @@ def objections(diary: Diary, ending: Ending) -> list[str]:
         found.append(f"{ending.processes[0]} workers before, {ending.processes[1]} after")
     if ending.exit_code:
         found.append(f"exit code {ending.exit_code}")
+    if ending.generations[0] != ending.generations[1]:
+        found.append(f"generation {ending.generations[0]} published, {ending.generations[1]} served")
     if ending.reloads[1]:
         found.append(f"{ending.reloads[1]} failed reloads")
     if failed := [deed for deed in diary.deeds if "ended with" in deed]:

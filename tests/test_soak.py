@@ -24,7 +24,7 @@ from tests.soak_diary import (
 from tests.soak_questions import Question, Questions
 from tests.soak_verdict import Ending, describe, objections
 
-GOOD = Ending(exit_code=0, processes=(2, 2), reloads=(3, 0))
+GOOD = Ending(exit_code=0, processes=(2, 2), reloads=(3, 0), generations=(4, 4))
 QUESTION = Question(kind="page", path="/", is_right=lambda body: body == b"right")
 
 
@@ -88,6 +88,7 @@ def test_no_kill_explains_a_wrong_answer() -> None:
         (replace(GOOD, exit_code=1), "exit code 1"),
         (replace(GOOD, processes=(2, 1)), "2 workers before, 1 after"),
         (replace(GOOD, reloads=(3, 1)), "1 failed reloads"),
+        (replace(GOOD, generations=(5, 4)), "generation 5 published, 4 served"),
     ],
 )
 def test_a_bad_ending_spoils_the_verdict(ending: Ending, objection: str) -> None:
