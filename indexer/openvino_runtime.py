@@ -20,12 +20,13 @@ from platformdirs import user_cache_path
 
 from indexer.allocator import keep_freed_memory
 from indexer.backbones import Backbone
-from indexer.durable import make_folder, settle_folder
+from indexer.durable import settle_folder
 from indexer.fingerprint import Preprocessing
 from indexer.inference import BATCH, BF16, PIECE, Inference
 from indexer.manifest import file_sha256
 from indexer.reduction import STAGES, Floats
 from indexer.thread_pools import keep_to_one_pool
+from indexer.writers_lock import only_writer
 
 _LANES = BATCH // PIECE // 2  # at most; the other half of a batch is decoded or written meanwhile
 _MODEL, _CHECKSUMS = "model.xml", "checksums.json"
@@ -149,8 +150,14 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _keep(model: ov.Model, folder: Path) -> None:
-    """There whole or not at all: written beside, then renamed; a damaged one gives way."""
-    make_folder(folder.parent)
+    """There whole or not at all: written beside, then renamed; a damaged one gives way, and what a kill left."""
+    with only_writer(folder.parent):
+        for torn in folder.parent.glob("part-*"):
+            shutil.rmtree(torn)
+        _write(model, folder)
+
+
+def _write(model: ov.Model, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="part-") as part:
         written = Path(part) / "model"
         written.mkdir()
