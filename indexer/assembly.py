@@ -26,8 +26,8 @@ class Assembly:
         self._published = published
         self._staged = {
             sha256: (row, int(width), int(height))
-            for batch in staging.batches(with_maps=False)
-            for sha256, row, (width, height) in zip(batch.keys, batch.rows, batch.sizes, strict=True)
+            for piece in staging.pieces(with_maps=False)
+            for sha256, row, (width, height) in zip(piece.keys, piece.rows, piece.sizes, strict=True)
         }
         self._kept = plan.kept
         images: list[IndexedImage] = []
@@ -62,17 +62,17 @@ class Assembly:
         """Stage -> (channels, height, width), where maps are kept."""
         if self._published is not None and self._kept:
             return self._published.manifest.map_shapes
-        maps = next(self._staging.batches()).maps
+        maps = next(self._staging.pieces()).maps
         return {stage: (one.shape[1], one.shape[2], one.shape[3]) for stage, one in maps.items()}
 
     def fill_maps(self, files: Mapping[str, MapsFile]) -> None:
-        """Write every map into the file of its stage, one picture or batch in memory at a time."""
+        """Write every map into the file of its stage, one picture or piece in memory at a time."""
         for stage, file in files.items():
             self._fill_kept(stage, file)
         rows_of = _rows_by_sha256(image for image in self.images if image.sha256 not in self._kept)
-        for batch in self._staging.batches():
-            for stage, staged in batch.maps.items():
-                for sha256, one in zip(batch.keys, staged, strict=True):
+        for piece in self._staging.pieces():
+            for stage, staged in piece.maps.items():
+                for sha256, one in zip(piece.keys, staged, strict=True):
                     for row in rows_of.get(sha256, []):
                         files[stage].put(row, one)
 

@@ -129,7 +129,7 @@ class _Build:
         return same
 
     def _kind(self, embedder: Embedder, carried: Held | None) -> str:
-        """What staged batches must agree in to be taken up."""
+        """What staged pieces must agree in to be taken up."""
         reduction = carried.reduction.digest() if carried else f"new: {self._settings.reduce}"
         return f"{embedder.key} {reduction} {self._settings.keep_maps} {embedder.inference}"
 

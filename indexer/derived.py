@@ -15,25 +15,26 @@ from indexer.derived_files import ARRAYS, RECORD, Arrays, Record, read_arrays, r
 from indexer.durable import make_folder, settle
 from indexer.errors import CollectionError
 from indexer.generations import generations
+from indexer.writers_lock import only_writer
 
 Made = TypeVar("Made")
 
 Stamp = tuple[int, int, int]
 """Tells one content of a file from the next: time of change in ns, bytes, and number of the file."""
 
+FOLDER = "derived"
+
 logger = logging.getLogger(__name__)
 
 
 def save(collection: Collection, name: str, arrays: Arrays) -> None:
-    """Store arrays, and delete what was worked out from generations that are gone."""
-    _store(_path(collection, f"{name}{ARRAYS}"), lambda file: write_arrays(file, arrays))
-    _prune(collection)
+    """Store arrays, and delete what was worked out from generations that are gone, or was left half written."""
+    _store(collection, f"{name}{ARRAYS}", lambda file: write_arrays(file, arrays))
 
 
 def save_record(collection: Collection, name: str, content: Record) -> None:
-    """Store a record, and delete what was worked out from generations that are gone."""
-    _store(_path(collection, f"{name}{RECORD}"), lambda file: file.write(to_bytes(content)))
-    _prune(collection)
+    """Store a record, and delete what was worked out from generations that are gone, or was left half written."""
+    _store(collection, f"{name}{RECORD}", lambda file: file.write(to_bytes(content)))
 
 
 def keep_record(collection: Collection, name: str, content: Record) -> bool:
@@ -116,7 +117,7 @@ def stamp(collection: Collection, name: str) -> Stamp | None:
 
 def array_files(generation: Path) -> list[Path]:
     """The files of all arrays that were worked out from a generation, by name."""
-    return sorted((generation.parents[1] / "derived" / generation.name).glob(f"*{ARRAYS}"))
+    return sorted((generation.parents[1] / FOLDER / generation.name).glob(f"*{ARRAYS}"))
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -129,28 +130,33 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def _path(collection: Collection, filename: str) -> Path:
-    return collection.path / "derived" / collection.folder.name / filename
+    return collection.path / FOLDER / collection.folder.name / filename
 
 
 def _former(collection: Collection, filename: str) -> list[Path]:
     """A file as it lies, or would lie, beside the other generations, newest first."""
     others = [folder for folder in generations(collection.path) if folder.name != collection.folder.name]
-    return [collection.path / "derived" / folder.name / filename for folder in reversed(others)]
+    return [collection.path / FOLDER / folder.name / filename for folder in reversed(others)]
 
 
-def _store(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    make_folder(path.parent)
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w+b") as file:
-            write(file)
-        settle(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+def _store(collection: Collection, filename: str, write: Callable[[BinaryIO], object]) -> None:
+    path = _path(collection, filename)
+    part = path.with_name(f"{filename}.part")
+    with only_writer(collection.path / FOLDER):
+        _prune(collection)
+        make_folder(path.parent)
+        try:
+            with part.open("w+b") as file:
+                write(file)
+            settle(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _prune(collection: Collection) -> None:
     kept = {path.name for path in generations(collection.path)}
-    for former in (collection.path / "derived").iterdir():
+    for former in (collection.path / FOLDER).iterdir():
         if former.is_dir() and former.name not in kept:
             shutil.rmtree(former)
+    for torn in (collection.path / FOLDER).glob("*/*.part"):
+        torn.unlink()

@@ -7,13 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from tqdm import tqdm
 
+from indexer import inference
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.pipeline import Done, PictureFile, Pipeline, Prepared
 from indexer.reduction import MAX_PICTURES, VECTOR_DIM, Embedding, RawEmbedding, Reduction
-from indexer.staging import StagedBatch, Staging
-
-BATCH = 32  # pictures; what a kill can cost
+from indexer.staging import StagedPiece, Staging
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +20,8 @@ logger = logging.getLogger(__name__)
 class EmbeddingRun:
     """One pass over the wanted pictures.
 
-    Batches are cut from the list of all that was wanted at the beginning, not of what is left of it, so that a
-    run that takes up a killed one embeds the same batches, and its results are the same to the bit.
+    Pieces are cut from the list of all that was wanted at the beginning, not of what is left of it, so that a
+    run that takes up a killed one embeds the same pieces, and its results are the same to the bit.
 
     Args:
         embedder: what to embed with.
@@ -79,7 +78,7 @@ class EmbeddingRun:
         self._embed(sha256s, lambda pixels: self._embedder.embed_raw(pixels, keep_maps=self._keep_maps))
         # scikit-learn takes a second to import; only a first build needs it.
         learning = importlib.import_module("indexer.reduction_learning")
-        reduction: Reduction = learning.learn_from_batches(self._staging.raw_batches(), sha256s)
+        reduction: Reduction = learning.learn_from_pieces(self._staging.raw_pieces(), sha256s)
         if reduction.vector is None or len(reduction.vector.axes) < VECTOR_DIM:
             logger.warning(
                 "The reduction was learned from only %d pictures, so vectors are short; "
@@ -91,15 +90,16 @@ class EmbeddingRun:
 
     def _embed(self, keys: Sequence[str], embed: Callable[..., RawEmbedding | Embedding]) -> None:
         done_with = self._staging.known().union(self.failures)
-        chunks = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
-        missing = [[key for key in chunk if key not in done_with] for chunk in chunks]
-        missing = [chunk for chunk in missing if chunk]
+        size = inference.PIECE
+        pieces = [keys[start : start + size] for start in range(0, len(keys), size)]
+        missing = [[key for key in piece if key not in done_with] for piece in pieces]
+        missing = [piece for piece in missing if piece]
         pipeline = Pipeline(self._embedder, embed)
-        batches = pipeline.run([[self._wanted[key] for key in chunk] for chunk in missing])
-        for chunk, done in zip(missing, batches, strict=True):
-            self._take(chunk, done)
+        finished = pipeline.run([[self._wanted[key] for key in piece] for piece in missing])
+        for piece, done in zip(missing, finished, strict=True):
+            self._take(piece, done)
             self._progress.set_postfix_str(f"limited by {pipeline.limit}", refresh=False)
-            self._progress.update(len(chunk))
+            self._progress.update(len(piece))
 
     def _take(self, keys: Sequence[str], done: Done[RawEmbedding | Embedding]) -> None:
         outcomes = dict(zip(keys, done.outcomes, strict=True))
@@ -108,5 +108,5 @@ class EmbeddingRun:
             return
         prepared = {key: item for key, item in outcomes.items() if isinstance(item, Prepared)}
         sizes = np.array([(item.width, item.height) for item in prepared.values()], dtype=np.int32)
-        batch = StagedBatch.of(list(prepared), sizes, done.embedded)
-        (self._staging.put_raw if isinstance(done.embedded, RawEmbedding) else self._staging.put)(batch)
+        staged = StagedPiece.of(list(prepared), sizes, done.embedded)
+        (self._staging.put_raw if isinstance(done.embedded, RawEmbedding) else self._staging.put)(staged)

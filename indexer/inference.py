@@ -6,6 +6,8 @@ AUTO = "auto"
 CPU, CUDA, MPS = "cpu", "cuda", "mps"
 TORCH, OPENVINO = "torch", "openvino"
 FP32, BF16 = "fp32", "bf16"
+BATCH = 32  # pictures on their way at once, from being decoded to being kept: what a kill of a build can cost
+PIECE = 8  # of them, run and kept together: measured, more fall out of the caches, fewer use the cores less well
 DEVICES, RUNTIMES, PRECISIONS = (AUTO, CPU, CUDA, MPS), (AUTO, TORCH, OPENVINO), (AUTO, FP32, BF16)
 
 

@@ -50,8 +50,8 @@ class ObjectEmbedding:
         for key, reason in run.failures.items():
             raise DatasetError(f"an object of {self._files[key][0].filename} cannot be embedded: {reason}")
         known = dict(self._held)
-        for batch in staging.batches():
-            known |= dict(zip(batch.keys, batch.rows, strict=True))
+        for piece in staging.pieces():
+            known |= dict(zip(piece.keys, piece.rows, strict=True))
         rows = np.empty((len(self._keys), dim), dtype=np.float32)
         for row, key in zip(rows, self._keys, strict=True):
             row[:] = known[key]

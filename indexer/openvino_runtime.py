@@ -20,14 +20,15 @@ from platformdirs import user_cache_path
 
 from indexer.allocator import keep_freed_memory
 from indexer.backbones import Backbone
-from indexer.durable import make_folder, settle_folder
+from indexer.durable import settle_folder
 from indexer.fingerprint import Preprocessing
-from indexer.inference import BF16, Inference
+from indexer.inference import BATCH, BF16, PIECE, Inference
 from indexer.manifest import file_sha256
 from indexer.reduction import STAGES, Floats
 from indexer.thread_pools import keep_to_one_pool
+from indexer.writers_lock import only_writer
 
-_CHUNK = 8  # pictures run at once: measured, more fall out of the caches, and fewer use the cores less well
+_LANES = BATCH // PIECE // 2  # at most; the other half of a batch is decoded or written meanwhile
 _MODEL, _CHECKSUMS = "model.xml", "checksums.json"
 
 logger = logging.getLogger(__name__)
@@ -44,8 +45,8 @@ class OpenVinoRuntime:
     Args:
         backbone: what to run.
         inference: with nothing left to "auto".
-        bulk: whether each core runs pictures of its own, which gives the most pictures a second; else all cores
-            share each picture, which gives the earliest answer.
+        bulk: whether groups of cores run pictures of their own, which gives the most pictures a second; else all
+            cores share each picture, which gives the earliest answer.
     """
 
     def __init__(self, backbone: Backbone, inference: Inference, *, bulk: bool) -> None:
@@ -57,11 +58,13 @@ class OpenVinoRuntime:
             "PERFORMANCE_HINT": "THROUGHPUT" if bulk else "LATENCY",
         }
         model = _converted(backbone)
-        if bulk:  # a batch of one size is run a tenth faster
-            model.reshape([_CHUNK, *model.input().partial_shape.get_min_shape()[1:]])
+        if bulk:
+            how["PERFORMANCE_HINT_NUM_REQUESTS"] = str(_LANES)  # which share all cores
+            # A batch of one size is run a tenth faster.
+            model.reshape([PIECE, *model.input().partial_shape.get_min_shape()[1:]])
         compiled = ov.Core().compile_model(model, "CPU", how)
         self.lanes = int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")) if bulk else 1
-        self._step = _CHUNK if bulk else 1
+        self._step = PIECE if bulk else 1
         self._shapes = [tuple(output.partial_shape.get_min_shape())[1:] for output in compiled.outputs]
         self._idle: SimpleQueue[ov.InferRequest] = SimpleQueue()
         for _ in range(self.lanes):
@@ -77,8 +80,8 @@ class OpenVinoRuntime:
         maps = [np.empty((len(padded), *shape), dtype=np.float32) for shape in self._shapes]
         request = self._idle.get()
         try:
-            for start in range(0, len(padded), _CHUNK):
-                part = slice(start, start + _CHUNK)
+            for start in range(0, len(padded), PIECE):
+                part = slice(start, start + PIECE)
                 for place, one in enumerate(maps):  # written where they belong, not copied there
                     request.set_output_tensor(place, ov.Tensor(one[part], shared_memory=True))
                 request.infer([padded[part]], share_inputs=True, share_outputs=True)
@@ -147,8 +150,14 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _keep(model: ov.Model, folder: Path) -> None:
-    """There whole or not at all: written beside, then renamed; a damaged one gives way."""
-    make_folder(folder.parent)
+    """There whole or not at all: written beside, then renamed; a damaged one gives way, and what a kill left."""
+    with only_writer(folder.parent):
+        for torn in folder.parent.glob("part-*"):
+            shutil.rmtree(torn)
+        _write(model, folder)
+
+
+def _write(model: ov.Model, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix="part-") as part:
         written = Path(part) / "model"
         written.mkdir()

@@ -1,4 +1,4 @@
-"""Picture files -> embedded batches: decoding, inference and what comes after, all at the same time."""
+"""Picture files -> embedded pieces of them: decoding, inference and what comes after, all at the same time."""
 
 import hashlib
 import os
@@ -14,17 +14,15 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer import images
+from indexer import images, inference
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.records import Box
 
 DECODING, INFERENCE, WRITING = STEPS = ("decoding", "inference", "writing")
 
-_BATCHES_AHEAD = 2  # beside those that are being embedded
-
 Embedded = TypeVar("Embedded")
-"""What a batch is embedded to."""
+"""What a piece is embedded to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +45,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Done(Generic[Embedded]):
-    """A batch that went through.
+    """A piece that went through.
 
     Attributes:
-        files: of the batch.
+        files: of the piece.
         outcomes: for each file, what it was prepared to, or why it could not be.
         embedded: those that could be, in their order; None where there are none.
     """
@@ -61,15 +59,15 @@ class Done(Generic[Embedded]):
 
 
 class Pipeline(Generic[Embedded]):
-    """Decoding, inference and what the taker of the batches does with them, all at the same time.
+    """Decoding, inference and what the taker of the pieces does with them, all at the same time.
 
-    Threads of as many as there are cores decode; as many as the runtime has lanes wait for the pictures of a batch
-    and embed it; the taker writes meanwhile. No more batches are on their way than keep all of them at work, so
-    memory does not grow with the number of pictures.
+    Threads of as many as there are cores decode; as many as the runtime has lanes wait for the pictures of a piece
+    and embed it; the taker writes meanwhile. No more pictures than a batch has are on their way, so that memory
+    does not grow with their number, and a kill costs no more than that.
 
     Args:
         embedder: what prepares pictures.
-        embed: the pixels of a batch -> its embedding.
+        embed: the pixels of a piece -> its embedding.
     """
 
     def __init__(self, embedder: Embedder, embed: Callable[[Sequence[NDArray[np.uint8]]], Embedded]) -> None:
@@ -83,26 +81,30 @@ class Pipeline(Generic[Embedded]):
         """The one of `STEPS` that the others wait for most."""
         return max(STEPS, key=lambda step: self._seconds[step])
 
-    def run(self, batches: Sequence[Sequence[PictureFile]]) -> Iterator[Done[Embedded]]:
-        """Each batch in turn."""
-        if not batches:
+    def run(self, pieces: Sequence[Sequence[PictureFile]]) -> Iterator[Done[Embedded]]:
+        """Each piece in turn; the taker is done with one when it asks for the next."""
+        if not pieces:
             return
         lanes = self._embedder.runtime.lanes
         with ThreadPoolExecutor(os.cpu_count()) as decoders, ThreadPoolExecutor(lanes) as embedders:
             ahead: deque[Future[Done[Embedded]]] = deque()
             try:
-                for batch in batches:
-                    futures = [decoders.submit(_prepare, file, self._embedder) for file in batch]
-                    ahead.append(embedders.submit(self._embed_batch, batch, futures, lanes))
-                    if len(ahead) > lanes + _BATCHES_AHEAD:
-                        yield from self._hand_over(ahead.popleft())
+                room = inference.BATCH
+                for piece in pieces:
+                    while ahead and room < len(piece):
+                        done = ahead.popleft()
+                        yield from self._hand_over(done)
+                        room += len(done.result().files)
+                    room -= len(piece)
+                    futures = [decoders.submit(_prepare, file, self._embedder) for file in piece]
+                    ahead.append(embedders.submit(self._embed_piece, piece, futures, lanes))
                 while ahead:
                     yield from self._hand_over(ahead.popleft())
             finally:
                 for executor in (decoders, embedders):
                     executor.shutdown(wait=False, cancel_futures=True)
 
-    def _embed_batch(
+    def _embed_piece(
         self, files: Sequence[PictureFile], futures: Sequence[Future[Prepared | ImageError]], lanes: int
     ) -> Done[Embedded]:
         started = time.perf_counter()

@@ -11,23 +11,23 @@ from sklearn.decomposition import PCA
 
 from indexer.errors import DatasetError
 from indexer.reduction import MAP_CHANNELS, VECTOR_DIM, Floats, Halves, Projection, Reduction
-from indexer.staging import StagedBatch
+from indexer.staging import StagedPiece
 
 _CELLS_PER_PICTURE = 16  # of its map; neighbouring cells say much the same
 
 
-def learn_from_batches(batches: Iterable[StagedBatch], keys: Sequence[str]) -> Reduction:
-    """Learn a reduction from those of these pictures that are in the raw batches, in the order of `keys`.
+def learn_from_pieces(pieces: Iterable[StagedPiece], keys: Sequence[str]) -> Reduction:
+    """Learn a reduction from those of these pictures that are in the raw pieces, in the order of `keys`.
 
     Raises:
         DatasetError: none of them could be embedded.
     """
     pooled: dict[str, Floats] = {}
     cells: defaultdict[str, dict[str, Floats]] = defaultdict(dict)
-    for batch in batches:
-        pooled |= dict(zip(batch.keys, batch.rows, strict=True))
-        for stage, maps in batch.maps.items():
-            cells[stage] |= {key: sample_cells(one[np.newaxis]) for key, one in zip(batch.keys, maps, strict=True)}
+    for piece in pieces:
+        pooled |= dict(zip(piece.keys, piece.rows, strict=True))
+        for stage, maps in piece.maps.items():
+            cells[stage] |= {key: sample_cells(one[np.newaxis]) for key, one in zip(piece.keys, maps, strict=True)}
     learned_from = [key for key in keys if key in pooled]
     if not learned_from:
         raise DatasetError(f"expected pictures that can be decoded, found none among {len(keys)}; check the files")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from indexer import derived
 from indexer.build import rebuild
 from indexer.build_lock import only_builder
 from indexer.build_settings import BuildSummary
@@ -18,6 +19,7 @@ from indexer.generations import generations
 from indexer.manifest import Manifest
 from indexer.row_checksums import ROWS_FILE
 from indexer.verify import Inspection
+from indexer.writers_lock import only_writer
 
 logger = logging.getLogger(__name__)
 
@@ -88,10 +90,11 @@ def _repair_published(path: Path, check: GenerationCheck) -> BuildSummary | None
 
 def _carry_derived_over(path: Path, damaged: Manifest, mended: Manifest) -> None:
     """Take what was worked out from the damaged generation for the mended one, where that has the same content."""
-    folder = path / "derived" / f"{damaged.generation:06d}"
+    folder = path / derived.FOLDER / f"{damaged.generation:06d}"
     same = all(damaged.files[name] == mended.files[name] for name in (ROWS_FILE, DATABASE_FILE))
     if folder.is_dir() and same:
-        folder.rename(folder.with_name(f"{mended.generation:06d}"))
-        sync(folder.parent)
+        with only_writer(folder.parent):
+            folder.rename(folder.with_name(f"{mended.generation:06d}"))
+            sync(folder.parent)
     elif folder.is_dir():
         logger.warning("The devkit changed meanwhile: python -m localizer align --collection %s", path)

@@ -1,4 +1,4 @@
-"""What a build has embedded so far, batch by batch on disk, so that a killed build loses one batch at most."""
+"""What a build has embedded so far, piece by piece on disk, so that a killed build loses one batch at most."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ _FORGOTTEN = "staging-forgotten"  # the next build throws it away as it does oth
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class StagedBatch:
+class StagedPiece:
     """N embedded pictures.
 
     Attributes:
@@ -39,8 +39,8 @@ class StagedBatch:
     @classmethod
     def of(
         cls, keys: Sequence[str], sizes: NDArray[np.int32], embedded: RawEmbedding | Embedding
-    ) -> "StagedBatch":
-        """The batch of an embedding."""
+    ) -> "StagedPiece":
+        """The piece of an embedding."""
         rows = embedded.pooled if isinstance(embedded, RawEmbedding) else embedded.vectors
         return cls(tuple(keys), sizes, rows, embedded.maps)
 
@@ -57,31 +57,31 @@ class Staging:
         for torn in self._folder.glob("*.part"):
             torn.unlink()
 
-    def put(self, batch: StagedBatch) -> None:
-        """Keep a reduced batch."""
-        self._write(batch, _REDUCED)
+    def put(self, piece: StagedPiece) -> None:
+        """Keep a reduced piece."""
+        self._write(piece, _REDUCED)
 
-    def put_raw(self, batch: StagedBatch) -> None:
-        """Keep a batch until a reduction is learned."""
-        self._write(batch, _RAW)
+    def put_raw(self, piece: StagedPiece) -> None:
+        """Keep a piece until a reduction is learned."""
+        self._write(piece, _RAW)
 
-    def batches(self, *, with_maps: bool = True) -> Iterator[StagedBatch]:
-        """The reduced batches; without their maps where those are not asked for."""
+    def pieces(self, *, with_maps: bool = True) -> Iterator[StagedPiece]:
+        """The reduced pieces; without their maps where those are not asked for."""
         return (_read(path, with_maps=with_maps) for path in self._files(_REDUCED))
 
-    def raw_batches(self) -> Iterator[StagedBatch]:
-        """The batches that wait for a reduction."""
+    def raw_pieces(self) -> Iterator[StagedPiece]:
+        """The pieces that wait for a reduction."""
         return (_read(path, with_maps=True) for path in self._files(_RAW))
 
     def reduce_raw(self, reduction: Reduction) -> None:
-        """Reduce the batches that waited for it, as many at once as there are cores."""
+        """Reduce the pieces that waited for it, as many at once as there are cores."""
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             for done in [threads.submit(self._reduce, path, reduction) for path in self._files(_RAW)]:
                 done.result()
 
     def _reduce(self, path: Path, reduction: Reduction) -> None:
         raw = _read(path, with_maps=True)
-        self.put(StagedBatch.of(raw.keys, raw.sizes, reduction.reduce(RawEmbedding(raw.rows, raw.maps))))
+        self.put(StagedPiece.of(raw.keys, raw.sizes, reduction.reduce(RawEmbedding(raw.rows, raw.maps))))
         path.unlink()
 
     def known(self) -> set[str]:
@@ -90,7 +90,7 @@ class Staging:
         return {key for path in files for key in _keys(path)}
 
     def save_reduction(self, reduction: Reduction) -> None:
-        """Keep the reduction that the reduced batches went through."""
+        """Keep the reduction that the reduced pieces went through."""
         path = self._folder / f"{_REDUCTION}.npz"
         part = path.with_suffix(".part")
         reduction.save(part)
@@ -102,38 +102,38 @@ class Staging:
         return Reduction.load(path) if path.exists() else None
 
     def clear(self) -> None:
-        """Forget all of it at once: batches without the reduction that they went through would mislead."""
+        """Forget all of it at once: pieces without the reduction that they went through would mislead."""
         forgotten = self._folder.with_name(_FORGOTTEN)
         self._folder.rename(forgotten)
         shutil.rmtree(forgotten)
 
     def _files(self, ending: str) -> list[Path]:
-        files = sorted(self._folder.glob("batch-*"))
+        files = sorted(self._folder.glob("piece-*"))
         return [path for path in files if path.name.endswith(_RAW) == (ending == _RAW) and path.suffix == ".npz"]
 
-    def _path(self, batch: StagedBatch, ending: str) -> Path:
-        name = hashlib.sha256(" ".join(batch.keys).encode()).hexdigest()[:16]
-        return self._folder / f"batch-{name}{ending}"
+    def _path(self, piece: StagedPiece, ending: str) -> Path:
+        name = hashlib.sha256(" ".join(piece.keys).encode()).hexdigest()[:16]
+        return self._folder / f"piece-{name}{ending}"
 
-    def _write(self, batch: StagedBatch, ending: str) -> None:
-        path = self._path(batch, ending)
+    def _write(self, piece: StagedPiece, ending: str) -> None:
+        path = self._path(piece, ending)
         part = path.with_suffix(".part")
         arrays: dict[str, NDArray[Any]] = {
-            "keys": np.array(batch.keys),
-            "sizes": batch.sizes,
-            "rows": batch.rows,
+            "keys": np.array(piece.keys),
+            "sizes": piece.sizes,
+            "rows": piece.rows,
         }
-        arrays |= {f"maps_{stage}": np.moveaxis(maps, 1, -1) for stage, maps in batch.maps.items()}
+        arrays |= {f"maps_{stage}": np.moveaxis(maps, 1, -1) for stage, maps in piece.maps.items()}
         with part.open("wb") as file:
             np.savez(file, allow_pickle=False, **arrays)
         settle(part, path)
 
 
-def _read(path: Path, *, with_maps: bool) -> StagedBatch:
+def _read(path: Path, *, with_maps: bool) -> StagedPiece:
     with np.load(path, allow_pickle=False) as file:
         kept = [stage for stage in STAGES if with_maps and f"maps_{stage}" in file]
         maps = {stage: np.moveaxis(file[f"maps_{stage}"], -1, 1) for stage in kept}
-        return StagedBatch(tuple(map(str, file["keys"])), file["sizes"], file["rows"], maps)
+        return StagedPiece(tuple(map(str, file["keys"])), file["sizes"], file["rows"], maps)
 
 
 def _keys(path: Path) -> list[str]:

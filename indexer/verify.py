@@ -12,6 +12,7 @@ from indexer.generation_check import GenerationCheck
 from indexer.generations import generations, published_folder
 from indexer.newest import numbered
 from indexer.sealed import SealError
+from indexer.writers_lock import is_written
 
 _MADE_BY = {
     "semantic.npz": "localizer align",
@@ -102,10 +103,12 @@ class Inspection:
 
     def _leftovers(self) -> Iterator[str]:
         there = {folder.name for folder in generations(self._path)}
-        found = [*self._files("derived/*/*.part"), *self._path.glob("heads/*/building")]
-        found += [
-            folder for folder in self._path.glob("derived/*") if folder.is_dir() and folder.name not in there
-        ]
+        found = [task / "building" for task in head_files.tasks(self._path) if not is_written(task)]
+        found = [folder for folder in found if folder.is_dir()]
+        derived = self._path / "derived"
+        if derived.is_dir() and not is_written(derived):
+            found += self._files("derived/*/*.part")
+            found += [folder for folder in derived.iterdir() if folder.is_dir() and folder.name not in there]
         if not is_building(self._path):
             found += self._path.glob("building/*")
         return (str(path.relative_to(self._path)) for path in sorted(found))

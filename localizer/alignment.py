@@ -35,9 +35,18 @@ def bring_in_step(path: Path) -> list[str]:
 def align_semantic_index(collection: Collection) -> bool:
     """Make the semantic index of collection and head, and keep it; whether there was need for it.
 
+    Looks again afterwards: another training may have published its head, and kept its index, in the meantime.
+
     Raises:
         HeadError: a head does not fit.
     """
+    aligned = False
+    while _align_semantic_index(collection):
+        aligned = True
+    return aligned
+
+
+def _align_semantic_index(collection: Collection) -> bool:
     try:
         localizer = Localizer.open(collection)
     except NoHeadError:

@@ -19,10 +19,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from indexer import head_files, sealed
-from indexer.durable import make_folder, settle_folder
+from indexer.durable import settle_folder
 from indexer.head_files import CARD, FORMAT_VERSION, HEADS, WEIGHTS
 from indexer.newest import numbered, read_newest
 from indexer.sealed import SealError
+from indexer.writers_lock import only_writer
 from localizer.errors import HeadError, NoHeadError
 
 KEPT = 2  # heads of each task
@@ -57,23 +58,21 @@ class StoredHead:
 
 
 def save(collection: Path, head: StoredHead) -> Path:
-    """Publish a head beside a collection's generations; its folder."""
+    """Publish a head beside a collection's generations; its folder. Of several at once, the last is in use."""
     folder = collection / HEADS / head.task
-    building = folder / "building"
-    shutil.rmtree(building, ignore_errors=True)
-    make_folder(building)
-    weights = _pack(head.state)
-    published = folder / f"{_last_number(folder) + 1:06d}"
-    try:
-        (building / WEIGHTS).write_bytes(weights)
-        (building / CARD).write_text(sealed.sealed(_content(head, weights), FORMAT_VERSION), encoding="utf-8")
-        settle_folder(building, published)
-    except OSError:
+    with only_writer(folder):
+        building = folder / "building"
         shutil.rmtree(building, ignore_errors=True)
-        raise
-    for former in numbered(folder)[:-KEPT]:
-        former.rename(building)  # what is deleted in part must not look like a head
-        shutil.rmtree(building)
+        published = folder / f"{_last_number(folder) + 1:06d}"
+        try:
+            _write(head, building)
+            settle_folder(building, published)
+        except OSError:
+            shutil.rmtree(building, ignore_errors=True)
+            raise
+        for former in numbered(folder)[:-KEPT]:
+            former.rename(building)  # gone at once: half a head would look damaged
+            shutil.rmtree(building)
     return published
 
 
@@ -134,6 +133,13 @@ def restore(network: nn.Module, head: StoredHead) -> None:
             "train the head anew: python -m localizer train"
         ) from error
     network.eval().to(memory_format=torch.channels_last)  # the order in which convolutions run fastest
+
+
+def _write(head: StoredHead, folder: Path) -> None:
+    weights = _pack(head.state)
+    folder.mkdir()
+    (folder / WEIGHTS).write_bytes(weights)
+    (folder / CARD).write_text(sealed.sealed(_content(head, weights), FORMAT_VERSION), encoding="utf-8")
 
 
 def _content(head: StoredHead, weights: bytes) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A folder of pictures -> what is in each, in batches."""
+"""A folder of pictures -> what is in each, piece by piece."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.errors import DatasetError, ImageError
 from indexer.file_hashing import sha256_of_files
+from indexer.inference import PIECE
 from indexer.pipeline import PictureFile, Pipeline, Prepared
 from indexer.records import SkippedImage
 from indexer.reduction import Embedding
@@ -20,8 +21,6 @@ from localizer import exports
 from localizer.exports import TaggedPicture
 from localizer.predict import Localizer
 from localizer.records import Localization
-
-BATCH = 32  # pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,8 @@ class Tagger:
 
     def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Prepared] | SkippedImage]:
         """Each picture in turn, with what is in it; why not, where it cannot be decoded."""
-        batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-        for done in Pipeline(self._embedder, self._embed).run(batches):
+        pieces = [files[start : start + PIECE] for start in range(0, len(files), PIECE)]
+        for done in Pipeline(self._embedder, self._embed).run(pieces):
             outcomes = list(zip((file.path for file in done.files), done.outcomes, strict=True))
             yield from (SkippedImage(str(path), str(one)) for path, one in outcomes if isinstance(one, ImageError))
             if done.embedded is not None:

@@ -10,6 +10,7 @@ from search_service.api_keys import ADMIN, ApiKey, ApiKeys
 from search_service.cross_origin import allow_origins
 from search_service.errors import RequestError
 from search_service.rate_limits import RateLimits
+from search_service.refusals import for_programs
 from search_service.security_headers import add_security_headers
 
 ADMIN_ROUTES = "/api/v1/admin/"
@@ -17,7 +18,8 @@ ADMIN_ROUTES = "/api/v1/admin/"
 _OPEN = frozenset({"static", "api.alive", "api.ready"})
 _BEARER = 'Bearer realm="Lookalike"'
 _BASIC = 'Basic realm="Lookalike", charset="UTF-8"'
-_HOW = "send it as the header Authorization: Bearer KEY, or X-API-Key: KEY"
+_HOW_PROGRAMS = "send it as the header Authorization: Bearer KEY, or X-API-Key: KEY"
+_HOW_PEOPLE = "load the page again, and give any name, with the key as the password"
 
 
 def guard(app: Flask, access: Access) -> None:
@@ -72,14 +74,15 @@ def _check_key(keys: ApiKeys | None, limits: RateLimits) -> None:
 def _find_key(keys: ApiKeys, limits: RateLimits, *, by_browser: bool) -> ApiKey:
     """The key that was sent."""
     sent = _sent_key(by_browser=by_browser)
+    how = _HOW_PROGRAMS if for_programs(request.path) else _HOW_PEOPLE
     challenge = {"WWW-Authenticate": _challenge(by_browser=by_browser)}
     if sent is None:
-        raise RequestError(401, "no_key", f"expected a key, found none; {_HOW}", challenge)
+        raise RequestError(401, "no_key", f"expected a key, found none; {how}", challenge)
     limits.refuse_guesser()
     key = keys.find(sent)
     if key is None:
         limits.count_wrong_key()
-        raise RequestError(401, "wrong_key", f"expected a key of this service, found another; {_HOW}", challenge)
+        raise RequestError(401, "wrong_key", f"expected a key of this service, found another; {how}", challenge)
     return key
 
 

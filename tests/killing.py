@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from indexer import embedding_run
+from indexer import inference
 from indexer.embedder import Embedder
+from indexer.reduction import RawEmbedding
 
-BATCH = 4  # pictures that are embedded and staged together, in place of the 32 of large collections
+BATCH, PIECE = 8, 2  # pictures on their way at once, and staged together; a quarter of what they are elsewhere
 
 _SERVER = multiprocessing.get_context("forkserver")
 _SERVER.set_forkserver_preload(["indexer.networks", "indexer.openvino_runtime", "tests.kill_phases"])
@@ -114,30 +115,22 @@ def reading(read: Callable[[Path], str | None], folder: Path) -> Iterator[set[st
 def _perform(act: Act, folder: Path, counts: "Array[c_longlong]", deadly: int | None) -> None:
     logging.getLogger().setLevel(logging.ERROR)
     tqdm.set_lock(threading.RLock())  # its own would be shared by processes, and outlive a killed one
-    embedding_run.BATCH = BATCH
+    inference.BATCH, inference.PIECE = BATCH, PIECE
     _count_embedded(counts)
     _count_changes(folder, counts, deadly)
     act(folder)
 
 
 def _count_embedded(counts: "Array[c_longlong]") -> None:
-    lock = threading.Lock()
+    """Each picture once: with a reduction or without, all go through one method."""
+    lock, embed_raw = threading.Lock(), Embedder.embed_raw
 
-    def counting(method: Callable[..., object]) -> Callable[..., object]:
-        def counted(
-            self: Embedder,
-            pixels: Sequence[NDArray[np.uint8]],
-            *arguments: object,
-            **more: object,
-        ) -> object:
-            with lock:
-                counts[_EMBEDDED] += len(pixels)
-            return method(self, pixels, *arguments, **more)
+    def counted(self: Embedder, pixels: Sequence[NDArray[np.uint8]], *, keep_maps: bool) -> RawEmbedding:
+        with lock:
+            counts[_EMBEDDED] += len(pixels)
+        return embed_raw(self, pixels, keep_maps=keep_maps)
 
-        return counted
-
-    for name in ("embed", "embed_raw"):
-        setattr(Embedder, name, counting(getattr(Embedder, name)))
+    Embedder.embed_raw = counted  # type: ignore[method-assign]  # in this process alone
 
 
 def _count_changes(folder: Path, counts: "Array[c_longlong]", deadly: int | None) -> None:

@@ -207,7 +207,7 @@ def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(tmp_path: Path) -> No
     )
     staged = tmp_path / "c" / "building"
     deadline = time.monotonic() + 60
-    while not list(staged.glob("*/batch-*.npz")) and time.monotonic() < deadline:
+    while not list(staged.glob("*/piece-*.npz")) and time.monotonic() < deadline:
         time.sleep(0.02)
 
     os.kill(build.pid, signal.SIGINT)

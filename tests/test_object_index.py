@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from indexer import embedding_run, images, sample
+from indexer import images, inference, sample
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
@@ -15,7 +15,7 @@ from indexer.embedder import Embedder
 from indexer.errors import DatasetError
 from indexer.object_evaluation import evaluate_objects
 from indexer.reduction import Floats
-from indexer.staging import StagedBatch, Staging
+from indexer.staging import StagedPiece, Staging
 from tests.test_build import picture
 
 Request = Callable[..., BuildRequest]
@@ -108,14 +108,14 @@ def test_nothing_is_left_in_the_building_folder(built: Path) -> None:
 def test_a_build_broken_off_among_the_objects_goes_on_where_it_was(
     own_devkit: Path, tmp_path: Path, request_build: Request, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding_run, "BATCH", 4)
+    monkeypatch.setattr(inference, "PIECE", 4)
     request = request_build(tmp_path / "collection", voc_root=own_devkit, index_objects=True)
     put = Staging.put
     staged: list[str] = []
 
-    def stop_at_the_third_of_the_objects(self: Staging, batch: StagedBatch) -> None:
-        put(self, batch)
-        staged.extend(key for key in batch.keys if "@" in key)
+    def stop_at_the_third_of_the_objects(self: Staging, piece: StagedPiece) -> None:
+        put(self, piece)
+        staged.extend(key for key in piece.keys if "@" in key)
         if len(staged) == 12:
             raise KeyboardInterrupt
 
@@ -123,9 +123,9 @@ def test_a_build_broken_off_among_the_objects_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         build(request)
 
-    def note(self: Staging, batch: StagedBatch) -> None:
-        staged.extend(batch.keys)
-        put(self, batch)
+    def note(self: Staging, piece: StagedPiece) -> None:
+        staged.extend(piece.keys)
+        put(self, piece)
 
     monkeypatch.setattr(Staging, "put", note)
 

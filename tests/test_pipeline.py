@@ -1,6 +1,7 @@
-"""The pipeline: batches in their order, failures in their place, and no more on its way than it needs."""
+"""The pipeline: pieces in their order, failures in their place, and never more than a batch on its way."""
 
 import hashlib
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from indexer import backbones
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.images import Picture
-from indexer.inference import Inference
+from indexer.inference import BATCH, PIECE, Inference
 from indexer.maps_file import MapsFile
 from indexer.pipeline import PictureFile, Pipeline, Prepared
 
@@ -25,9 +26,11 @@ class CountingEmbedder(Embedder):
     """Knows how many pictures it prepared."""
 
     prepared = 0
+    _lock = threading.Lock()
 
     def pixels(self, picture: Picture) -> NDArray[np.uint8]:
-        self.prepared += 1
+        with self._lock:
+            self.prepared += 1
         return super().pixels(picture)
 
 
@@ -42,7 +45,7 @@ def files(devkit: Path) -> list[PictureFile]:
     return [PictureFile(path, hashlib.sha256(path.read_bytes()).hexdigest()) for path in paths]
 
 
-def in_batches(files: Sequence[PictureFile], size: int) -> list[Sequence[PictureFile]]:
+def in_pieces(files: Sequence[PictureFile], size: int) -> list[Sequence[PictureFile]]:
     return [files[start : start + size] for start in range(0, len(files), size)]
 
 
@@ -50,22 +53,22 @@ def count(pixels: Sequence[NDArray[np.uint8]]) -> int:
     return len(pixels)
 
 
-def test_batches_come_in_their_order_each_with_its_own_pictures(
+def test_pieces_come_in_their_order_each_with_its_own_pictures(
     embedder: CountingEmbedder, files: list[PictureFile]
 ) -> None:
-    batches = in_batches(files, 7)
+    pieces = in_pieces(files, 7)
 
     def means(pixels: Sequence[NDArray[np.uint8]]) -> list[float]:
         return [float(one.mean()) for one in pixels]
 
-    done = list(Pipeline(embedder, means).run(batches))
+    done = list(Pipeline(embedder, means).run(pieces))
 
-    assert [one.files for one in done] == batches
+    assert [one.files for one in done] == pieces
     for one in done:
         assert one.embedded == [float(item.pixels.mean()) for item in one.outcomes if isinstance(item, Prepared)]
 
 
-def test_a_picture_that_cannot_be_decoded_leaves_the_others_of_its_batch_alone(
+def test_a_picture_that_cannot_be_decoded_leaves_the_others_of_its_piece_alone(
     embedder: CountingEmbedder, files: list[PictureFile], tmp_path: Path
 ) -> None:
     gone, changed = PictureFile(tmp_path / "gone.jpg", "0"), PictureFile(files[1].path, "another")
@@ -76,7 +79,7 @@ def test_a_picture_that_cannot_be_decoded_leaves_the_others_of_its_batch_alone(
     assert done.embedded == 2
 
 
-def test_a_batch_without_any_picture_is_not_embedded(embedder: CountingEmbedder, tmp_path: Path) -> None:
+def test_a_piece_without_any_picture_is_not_embedded(embedder: CountingEmbedder, tmp_path: Path) -> None:
     [done] = Pipeline(embedder, count).run([[PictureFile(tmp_path / "gone.jpg", "0")]])
 
     assert done.embedded is None
@@ -89,14 +92,22 @@ def test_where_nothing_is_asked_for_no_runtime_is_made(resnet50_weights: Path) -
     assert "runtime" not in vars(embedder)
 
 
-def test_no_more_batches_are_on_their_way_than_keep_all_at_work(
-    embedder: CountingEmbedder, files: list[PictureFile]
+@pytest.mark.parametrize("size", [PIECE, 5, BATCH])
+def test_what_is_on_its_way_while_a_piece_is_written_is_a_batch_at_most(
+    embedder: CountingEmbedder, files: list[PictureFile], size: int
 ) -> None:
-    batches = in_batches(files * 5, 4)
-    most = 4 * (embedder.runtime.lanes + 3)
+    pieces = in_pieces(files * 5, size)
+    written = most = 0
 
-    for number, _ in enumerate(Pipeline(embedder, count).run(batches), start=1):
-        assert embedder.prepared <= 4 * number + most
+    for done in Pipeline(embedder, count).run(pieces):
+        expected = min(written + BATCH // size * size, 5 * len(files))
+        deadline = time.monotonic() + 60
+        while embedder.prepared < expected and time.monotonic() < deadline:
+            time.sleep(0.001)  # the taker is slow, and lets the others run ahead as far as they may
+        most = max(most, embedder.prepared - written)
+        written += len(done.files)
+
+    assert most == BATCH // size * size
 
 
 def test_an_error_of_the_embedding_reaches_the_taker(embedder: CountingEmbedder, files: list[PictureFile]) -> None:
@@ -104,17 +115,17 @@ def test_an_error_of_the_embedding_reaches_the_taker(embedder: CountingEmbedder,
         raise MemoryError("no room")
 
     with pytest.raises(MemoryError, match="no room"):
-        list(Pipeline(embedder, fail).run(in_batches(files, 8)))
+        list(Pipeline(embedder, fail).run(in_pieces(files, 8)))
 
 
 def test_the_slowest_step_is_named(embedder: CountingEmbedder, files: list[PictureFile]) -> None:
-    batches = in_batches(files, 8)
+    pieces = in_pieces(files, 8)
 
     written = Pipeline(embedder, count)
-    for _ in written.run(batches):
+    for _ in written.run(pieces):
         time.sleep(0.2)
     inferred = Pipeline(embedder, lambda _: time.sleep(0.2))
-    list(inferred.run(batches))
+    list(inferred.run(pieces))
 
     assert written.limit == "writing"
     assert inferred.limit == "inference"

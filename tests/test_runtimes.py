@@ -1,6 +1,5 @@
 """Runtimes: they agree, they keep what they converted, and what a machine cannot do is refused in words."""
 
-import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -119,45 +118,6 @@ def test_a_picture_is_seen_alike_in_any_batch(small_resnet50: backbones.Backbone
         "fine": (19, 1024, 4, 4),
     }
     assert all(np.allclose(together[stage][17], alone[stage][0], rtol=1e-3, atol=1e-3) for stage in together)
-
-
-def test_a_backbone_is_converted_once_and_kept(
-    small_resnet50: backbones.Backbone, empty_cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    before = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
-    monkeypatch.setattr(backbones.Backbone, "network", lambda _: pytest.fail("it was put together again"))
-
-    after = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
-
-    assert np.array_equal(before["deep"], after["deep"])
-    assert len(list(empty_cache.glob("lookalike/openvino/*"))) == 1
-
-
-def test_a_damaged_converted_backbone_is_converted_again(
-    small_resnet50: backbones.Backbone, empty_cache: Path
-) -> None:
-    before = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
-    [path] = empty_cache.rglob("model.bin")
-    content = bytearray(path.read_bytes())
-    content[1_000_000] ^= 0xFF
-    path.write_bytes(content)
-
-    after = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
-
-    assert np.array_equal(before["deep"], after["deep"])
-    assert path.read_bytes() != content
-
-
-def test_where_no_cache_can_be_written_the_backbone_runs_all_the_same(
-    small_resnet50: backbones.Backbone, empty_cache: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    empty_cache.write_text("a file where a folder should be")
-
-    with caplog.at_level(logging.WARNING):
-        maps = OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False).activation_maps(SMALL[:1])
-
-    assert np.isfinite(maps["deep"]).all()
-    assert "cannot be kept" in caplog.text
 
 
 @pytest.mark.usefixtures("empty_cache")
