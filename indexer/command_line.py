@@ -51,20 +51,24 @@ class Commands(click.Group):
         except KeyboardInterrupt:
             click.echo("Stopped; what is done is kept. Run the same command to go on.", err=True)
             sys.exit(EXIT_STOPPED)
-        except LookalikeError as error:
-            click.echo(f"error: {error}", err=True)
-            sys.exit(EXIT_BUSY if isinstance(error, CollectionBusyError) else EXIT_ERROR)
-        except (MemoryError, RuntimeError, OSError) as error:
-            if ran_out(error):
-                click.echo("error: memory ran out; what is stored is kept; give it more", err=True)
-                sys.exit(EXIT_ERROR)
-            if not isinstance(error, OSError):
+        except (LookalikeError, MemoryError, RuntimeError, ImportError, OSError) as error:
+            told = _told(error)
+            if told is None:
                 raise
-            where = f" at {error.filename}" if error.filename else ""
-            click.echo(
-                f"error: the system refused{where}: {error.strerror or error}; what is stored is kept", err=True
-            )
-            sys.exit(EXIT_ERROR)
+            click.echo(f"error: {told}", err=True)
+            sys.exit(EXIT_BUSY if isinstance(error, CollectionBusyError) else EXIT_ERROR)
+
+
+def _told(error: Exception) -> str | None:
+    """What a user is told of an error; None of one that is ours to mend."""
+    if ran_out(error):
+        return "memory ran out; what is stored is kept; give it more"
+    if isinstance(error, LookalikeError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f" at {error.filename}" if error.filename else ""
+        return f"the system refused{where}: {error.strerror or error}; what is stored is kept"
+    return None
 
 
 def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:

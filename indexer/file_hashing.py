@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from indexer import voc
 from indexer.manifest import file_sha256
+from indexer.memory import ran_out
 from indexer.records import AnnotatedImage, SkippedImage
 
 
@@ -37,4 +38,6 @@ def _sha256(path: Path) -> str | OSError:
     try:
         return file_sha256(path)
     except OSError as error:
+        if ran_out(error):
+            raise
         return error

@@ -8,6 +8,7 @@ from indexer.collection import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, RED
 from indexer.damage import Finding
 from indexer.errors import CollectionError
 from indexer.manifest import COPY, FILENAME, FORMAT_VERSION, Manifest
+from indexer.memory import ran_out
 from indexer.row_checksums import ROWS_FILE
 from indexer.salvage import Salvage
 
@@ -52,6 +53,8 @@ class GenerationCheck:
             self.outdated = True
             return str(error)
         except (sealed.SealError, CollectionError) as error:
+            if ran_out(error):
+                raise
             return str(error)
         return None
 
@@ -97,6 +100,8 @@ class GenerationCheck:
         try:
             Collection(self.folder).close()
         except CollectionError as error:
+            if ran_out(error):
+                raise
             means = "its parts are whole, and not of one generation"
             self.findings.append(self._finding("", str(error), means, _FROM_SCRATCH, mendable=False))
 

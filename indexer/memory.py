@@ -2,14 +2,21 @@
 
 import errno
 
-# Of torch, of the C++ library (faiss, OpenVINO), and of Python where no thread can be started.
-_SAID = ("can't allocate memory", "bad_alloc", "can't start new thread")
+# As observed under limits: of torch and OpenVINO, of C++ (faiss, too), of a thread that cannot be started, of
+# oneDNN, and of a library that cannot be loaded.
+_SAID = (
+    "can't alloc", "bad_alloc", "can't start new thread", "could not create a primitive", "failed to map segment",
+)  # fmt: skip
 
 
 def ran_out(error: BaseException) -> bool:
-    """Whether an error is of memory."""
+    """Whether an error is of memory, or came of one that is."""
+    return _tells(error) or (error.__cause__ is not None and ran_out(error.__cause__))
+
+
+def _tells(error: BaseException) -> bool:
     if isinstance(error, MemoryError):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(said in str(error) for said in _SAID)
+    return isinstance(error, RuntimeError | ImportError) and any(said in str(error) for said in _SAID)

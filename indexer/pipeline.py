@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from indexer import images, inference
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
+from indexer.memory import ran_out
 from indexer.records import Box
 
 DECODING, INFERENCE, WRITING = STEPS = ("decoding", "inference", "writing")
@@ -136,5 +137,7 @@ def _prepare(file: PictureFile, embedder: Embedder) -> Prepared | ImageError:
     except ImageError as error:
         return error
     except OSError as error:
+        if ran_out(error):
+            raise
         return ImageError(f"the file cannot be read ({error.strerror})")
     return Prepared(embedder.pixels(picture), picture.width, picture.height)

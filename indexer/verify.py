@@ -10,6 +10,7 @@ from indexer.damage import Finding, Verdict
 from indexer.errors import CollectionError
 from indexer.generation_check import GenerationCheck
 from indexer.generations import generations, published_folder
+from indexer.memory import ran_out
 from indexer.newest import numbered
 from indexer.sealed import SealError
 from indexer.writers_lock import is_written
@@ -68,6 +69,8 @@ class Inspection:
             except FileNotFoundError:
                 continue  # given way to a new one, or gone with its generation
             except CollectionError as error:
+                if ran_out(error):
+                    raise
                 command = f"python -m {_MADE_BY.get(path.name, 'localizer align')} --collection {self._path}"
                 yield (
                     path,
@@ -130,5 +133,7 @@ def _damage_of_head(folder: Path) -> str | None:
     try:
         head_files.read_weights(folder, head_files.read_card(folder))
     except SealError as error:
+        if ran_out(error):
+            raise
         return str(error)
     return None
