@@ -2,7 +2,8 @@
 
 Limits count from where all libraries are loaded; while torch and faiss are being loaded under a limit, they are
 mostly aborted by a signal (or end in exit code 127, of the loader), before a collection is opened. From
-there on only training was seen to be aborted, in oneDNN with some 16 MB to spare. That is like a kill.
+there on training was seen to be aborted with some 16 MB to spare, which is like a kill, and a build to hang while
+OpenVINO compiles with some 96, which takes a kill to end.
 """
 
 import os
@@ -39,7 +40,7 @@ def test_inspecting_with_too_little_memory_is_told(own_trained_path: Path) -> No
     assert_whole(own_trained_path)
 
 
-@pytest.mark.parametrize("spare", [0, 16, 32])
+@pytest.mark.parametrize("spare", [16])
 def test_a_build_with_too_little_memory_keeps_what_is_published(own_trained_path: Path, spare: int) -> None:
     before = assert_whole(own_trained_path)
     build = ("build", "--collection", own_trained_path, "--from-scratch", "--quiet", "--runtime", "openvino")
@@ -53,7 +54,7 @@ def test_a_build_with_too_little_memory_keeps_what_is_published(own_trained_path
     assert_tidy(own_trained_path)
 
 
-@pytest.mark.parametrize("spare", [0, 4, 16, 32])
+@pytest.mark.parametrize("spare", [4, 16])
 def test_a_training_with_too_little_memory_keeps_the_heads(own_trained_path: Path, spare: int) -> None:
     before = assert_whole(own_trained_path)
     train = ("train", "--collection", own_trained_path, "--epochs", 1, "--quiet")
