@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from tests.bench_serve import collection_to_serve
+from tests.keys import ADMINISTRATOR, key_file
 from tests.load import served
 
 FINDINGS = Path("data/fuzz")
@@ -26,8 +27,7 @@ _CHECKS = (
 
 
 def fuzz(port: int, seconds: float, seed: int) -> int:
-    """Ask the service at a port for so long; the exit code of schemathesis, which prints its report."""
-    FINDINGS.mkdir(parents=True, exist_ok=True)
+    """Ask the service at a port for so long, as its administrator; the exit code of schemathesis."""
     return subprocess.run(
         [
             Path(sys.executable).with_name("schemathesis"),
@@ -36,6 +36,7 @@ def fuzz(port: int, seconds: float, seed: int) -> int:
             f"--checks={','.join(_CHECKS)}",
             f"--max-time={max(1, round(seconds))}",
             f"--seed={seed}",
+            f"--header=X-API-Key: {ADMINISTRATOR}",
             "--continue-on-failure",
             "--workers=4",
             "--warnings=off",
@@ -51,7 +52,8 @@ def main() -> None:
     parser.add_argument("minutes", type=float, nargs="?", default=10)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    with served(collection_to_serve()) as port:
+    FINDINGS.mkdir(parents=True, exist_ok=True)
+    with served(collection_to_serve(), "--api-key-file", str(key_file(FINDINGS))) as port:
         code = fuzz(port, 60 * asked.minutes, asked.seed)
     sys.exit(code)
 
