@@ -12,13 +12,14 @@ from indexer.durable import make_folder, settle_folder
 from indexer.generations import generations
 from indexer.index_building import build_index
 from indexer.index_settings import IndexNote, IndexSettings
-from indexer.manifest import FILENAME, Manifest, describe_file
+from indexer.manifest import Manifest, describe_file
 from indexer.maps_file import MapsFile
 from indexer.readers_lock import unread
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, checksums, object_keys
 
+_GONE = "gone-"
 KEPT = 2  # generations, beside those that are open to readers
 
 
@@ -86,14 +87,20 @@ class GenerationWriter:
 
 
 def prune(path: Path) -> None:
-    """Delete all generations of a collection but the last `KEPT` and those that are open to readers."""
+    """Delete all generations of a collection but the last `KEPT` and those that are open to readers.
+
+    What a prune that was killed had begun to delete goes first.
+    """
+    for gone in (path / "building").glob(f"{_GONE}*"):
+        shutil.rmtree(gone)
     for folder in generations(path)[:-KEPT]:
         discard(folder)
 
 
 def discard(folder: Path) -> None:
-    """Delete a generation that is not open to readers; the manifest first, so that it does not look whole."""
+    """Delete a generation that is not open to readers; by a rename first, for half of one would look damaged."""
     with unread(folder) as may_go:
         if may_go:
-            (folder / FILENAME).unlink(missing_ok=True)
-            shutil.rmtree(folder)
+            gone = folder.parents[1] / "building" / f"{_GONE}{folder.name}"
+            gone.parent.mkdir(exist_ok=True)
+            shutil.rmtree(folder.rename(gone))
