@@ -3,25 +3,24 @@
 import logging
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from indexer import backbones, voc
 from indexer.assembly import Assembly
-from indexer.build_lock import only_builder
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection
+from indexer.draft import draft_manifest
 from indexer.embedder import Embedder, other_weights
 from indexer.embedding_run import EmbeddingRun
 from indexer.errors import DatasetError
 from indexer.file_hashing import hash_files
-from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter, prune
 from indexer.generations import generations, last_manifest
 from indexer.held import Held
-from indexer.manifest import Manifest, ReductionNote
+from indexer.manifest import Manifest
 from indexer.object_embedding import ObjectEmbedding, staging_folder
 from indexer.pipeline import PictureFile
 from indexer.plan import Plan, make_plan
@@ -29,6 +28,8 @@ from indexer.records import SkippedImage
 from indexer.reduction import Floats, Reduction
 from indexer.runtimes import inference_of
 from indexer.staging import Staging
+from indexer.store import Store
+from indexer.stores import store_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,22 +43,28 @@ def build(request: BuildRequest) -> BuildSummary:
         CollectionBusyError: another build is running on the collection.
         CollectionError: what is published there is damaged.
     """
-    if not request.collection.exists():
+    path = request.collection
+    if not path.exists():
         voc.find_root(request.settle(None).voc_root)  # before a folder is made for nothing
-    with only_builder(request.collection):
-        prune(request.collection)
-        settings = request.settle(last_manifest(request.collection))
-        published = None
-        if generations(request.collection) and not request.from_scratch:
-            published = Collection.open(request.collection)
-        try:
-            return _Build(settings, published).run()
-        finally:
-            if published is not None:
-                published.close()
+    with closing(store_of(path)) as store, store.only_writer():
+        store.settle()
+        prune(path, store)
+        settings = request.settle(last_manifest(path))
+        with _published(path, request) as published:
+            return _Build(settings, store, published).run()
 
 
-def rebuild(collection: Path, salvaged: Held) -> BuildSummary:
+@contextmanager
+def _published(path: Path, request: BuildRequest) -> Iterator[Collection | None]:
+    """What is published now, to be built on; None where nothing is, or where that is not wanted."""
+    if request.from_scratch or not generations(path):
+        yield None
+        return
+    with Collection.open(path) as published:
+        yield published
+
+
+def rebuild(collection: Path, salvaged: Held, store: Store) -> BuildSummary:
     """Publish a generation of what was salvaged of the published one, with what is lost embedded again as it was.
 
     The caller holds the collection's lock.
@@ -67,14 +74,17 @@ def rebuild(collection: Path, salvaged: Held) -> BuildSummary:
         CollectionError: they are not those that the collection was embedded with.
     """
     request = BuildRequest(collection=collection, inference=inference_of(salvaged.manifest.embedded_with))
-    return _Build(request.settle(salvaged.manifest), salvaged, salvaged=True).run()
+    return _Build(request.settle(salvaged.manifest), store, salvaged, salvaged=True).run()
 
 
 class _Build:
     """One build; made anew for each."""
 
-    def __init__(self, settings: BuildSettings, published: Held | None, *, salvaged: bool = False) -> None:
+    def __init__(
+        self, settings: BuildSettings, store: Store, published: Held | None, *, salvaged: bool = False
+    ) -> None:
         self._settings = settings
+        self._store = store
         self._published = published
         self._salvaged = salvaged
         self._started = time.monotonic()
@@ -94,7 +104,8 @@ class _Build:
         self._refuse_unusable(assembly, skipped)
         by = {str(embedder.inference)} if plan.wanted else set()
         by.update(carried.manifest.embedded_with if carried else ())
-        manifest = self._describe(embedder, tuple(sorted(by)), reduction, assembly, skipped)
+        draft = draft_manifest(self._published_number() + 1, self._settings, embedder, reduction, assembly)
+        manifest = replace(draft, embedded_with=tuple(sorted(by)), skipped=len(skipped))
         if self._is_new(manifest, assembly, skipped):
             objects = ObjectEmbedding(assembly.images, embedder, carried) if manifest.object_index else None
             vectors = objects.vectors(self._settings, reduction, manifest.vector_dim) if objects else None
@@ -152,41 +163,6 @@ class _Build:
         if not assembly.images:
             raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
 
-    def _describe(
-        self,
-        embedder: Embedder,
-        embedded_with: tuple[str, ...],
-        reduction: Reduction,
-        assembly: Assembly,
-        skipped: Sequence[SkippedImage],
-    ) -> Manifest:
-        """The manifest of what is to be, for the generation to come; its files and indexes are not written yet."""
-        images = assembly.images
-        labels = [label.class_name for image in images for label in image.objects]
-        splits = [image.split or "" for image in images]
-        return Manifest(
-            generation=self._published_number() + 1,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            voc_root=str(voc.find_root(self._settings.voc_root).resolve()),
-            split=self._settings.split,
-            backbone=embedder.note,
-            embedding_key=embedder.key,
-            fingerprint=fingerprint(embedder.key, reduction),
-            embedded_with=embedded_with,
-            reduction=ReductionNote(pictures=reduction.pictures) if self._settings.reduce else None,
-            vector_dim=assembly.vector_dim(),
-            map_shapes=assembly.map_shapes() if self._settings.keep_maps else {},
-            index=self._settings.index,
-            indexes={},
-            object_index=self._settings.index_objects,
-            images=len(images),
-            objects=len(labels),
-            classes=voc.order_classes(labels),
-            splits={split: splits.count(split) for split in sorted(set(splits))},
-            skipped=len(skipped),
-            files={},
-        )
-
     def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""
         if self._published is None or self._salvaged:
@@ -210,14 +186,15 @@ class _Build:
         object_vectors: Floats | None,
     ) -> None:
         path = self._settings.collection
-        writer = GenerationWriter(path, path / "building")
+        writer = GenerationWriter(self._store, path / "building", manifest.generation, assembly.images)
         writer.write_vectors(assembly.vectors(), reduction, manifest.index)
         if object_vectors is not None:
             writer.write_objects(object_vectors, manifest.index)
         with writer.create_maps(manifest.images, manifest.map_shapes) as files:
             assembly.fill_maps(files)
-        writer.write_records(assembly.images, skipped)
+        writer.write_records(skipped)
         writer.publish(replace(manifest, indexes=writer.indexes, files=writer.describe_files()))
+        prune(path, self._store)
 
     def _published_number(self) -> int:
         folders = generations(self._settings.collection)

@@ -1,7 +1,8 @@
 """A collection on disk: its published generation opened as one whole, index, database, maps and manifest in step.
 
-Layout: `generations/000001/` and so on, each complete and never changed again. The one with the highest number
-is published: a new one is built elsewhere in the folder and moved in by one rename (`generation.py`).
+Layout: `generations/000001/` and so on, each complete and never changed again; the store tells which is published,
+and where the vectors and records of each lie (`store.py`). A new one is built elsewhere in the folder and moved in
+by one rename.
 """
 
 from collections.abc import Sequence
@@ -13,10 +14,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.database import Database
-from indexer.errors import CollectionError
+from indexer.errors import CollectionError, LookalikeError
+from indexer.filters import Filters
 from indexer.fingerprint import fingerprint
-from indexer.generations import published_folder
+from indexer.generation_files import INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
 from indexer.manifest import Manifest, check_files
 from indexer.maps_file import MapsFile
 from indexer.newest import read_newest
@@ -24,34 +25,36 @@ from indexer.readers_lock import ReadersLock
 from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.row_checksums import object_keys
-from indexer.vector_index import VectorIndex
-
-INDEX_FILE, OBJECT_INDEX_FILE = "index.faiss", "objects.faiss"
-DATABASE_FILE, REDUCTION_FILE = "metadata.sqlite", "reduction.npz"
+from indexer.search_index import SearchIndex
+from indexer.store import Store
+from indexer.stores import store_of
+from indexer.subset import Subset
 
 _SELECTIONS_HELD = 64  # each at most 8 bytes an image
-
-
-def maps_file(stage: str) -> str:
-    """Name of the file of a stage's maps."""
-    return f"maps-{stage}.npy"
 
 
 class Collection:
     """One published generation, open for reading from any number of threads; not deleted before it is closed.
 
+    Args:
+        folder: of the generation.
+        store: of the collection, closed with it; by default the one that its folder tells.
+
     Attributes:
         folder: of the generation.
+        store: of the collection.
         manifest: what it says of itself.
         reduction: what its vectors and maps went through.
         objects: index of the annotated objects, row = object id; None where they were not embedded.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, store: Store | None = None) -> None:
         self.folder = folder
+        self.store = store or store_of(self.path)
         with ExitStack() as held:
             self._lock = ReadersLock(folder)
             held.callback(self._lock.release)
+            held.callback(self.store.hold(folder))
             self._open_parts(held)
             self._held = held.pop_all()
 
@@ -63,7 +66,7 @@ class Collection:
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
         self._index = self._load_index(INDEX_FILE)
         self.objects = self._load_index(OBJECT_INDEX_FILE) if self.manifest.object_index else None
-        self._database = Database(folder / DATABASE_FILE)
+        self._database = self.store.open_records(folder)
         held.callback(self._database.close)
         # A generation never changes: what was selected once holds for good.
         self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
@@ -81,7 +84,12 @@ class Collection:
             EmptyCollectionError: nothing is published there yet.
             CollectionError: there is no such folder, or its parts are damaged or do not agree.
         """
-        return read_newest(lambda: published_folder(path), cls)
+        store = store_of(path)
+        try:
+            return read_newest(store.published_folder, lambda folder: cls(folder, store))
+        except (LookalikeError, OSError):
+            store.close()
+            raise
 
     @property
     def path(self) -> Path:
@@ -91,6 +99,7 @@ class Collection:
     def close(self) -> None:
         """Give its files back; then it may be deleted."""
         self._held.close()
+        self.store.close()
 
     def __len__(self) -> int:
         return len(self._index)
@@ -177,16 +186,26 @@ class Collection:
         """Every pose that is annotated."""
         return self._database.poses()
 
+    def subset_of_images(self, filters: Filters) -> Subset | None:
+        """The images that fulfil filters; None for all."""
+        counted = None if self._index.narrows_by_rows else self._database.matching_images_count
+        return Subset.of(filters, self.matching_images, counted)
+
+    def subset_of_objects(self, filters: Filters) -> Subset | None:
+        """The objects that fulfil filters; None for all."""
+        counted = None if self._index.narrows_by_rows else self._database.matching_objects_count
+        return Subset.of(filters, self.matching_objects, counted)
+
     def nearest(
-        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Subset | None = None
     ) -> list[Hit]:
-        """The k images closest to a vector (d,) of this collection's fingerprint; see `VectorIndex`."""
+        """The k images closest to a vector (d,) of this collection's fingerprint; see `SearchIndex`."""
         return self._index.nearest(vector, k, exclude, among)
 
     def nearest_objects(
-        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Subset | None = None
     ) -> list[Hit]:
-        """The k objects closest to a vector (d,), by object id; see `VectorIndex`.
+        """The k objects closest to a vector (d,), by object id; see `SearchIndex`.
 
         Raises:
             CollectionError: the objects were not embedded.
@@ -198,8 +217,8 @@ class Collection:
             )
         return self.objects.nearest(vector, k, exclude, among)
 
-    def _load_index(self, name: str) -> VectorIndex:
-        return VectorIndex.load(self.folder / name, self.manifest.indexes[name])
+    def _load_index(self, name: str) -> SearchIndex:
+        return self.store.open_index(self.folder, name, self.manifest.indexes[name])
 
     def _check_agreement(self) -> None:
         """Hold the parts against the manifest: each may be whole, and of another generation than the others."""

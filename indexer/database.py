@@ -116,6 +116,14 @@ class Database:
         """Ids of the objects that fulfil filters, in order."""
         return self._ids(select_objects(filters))
 
+    def matching_images_count(self, filters: Filters, without: Sequence[int]) -> int:
+        """How many images fulfil filters, those left out aside."""
+        return self._count(select_images(filters), ImageRow.image_id, without)
+
+    def matching_objects_count(self, filters: Filters, without: Sequence[int]) -> int:
+        """How many objects fulfil filters, those left out aside."""
+        return self._count(select_objects(filters), ObjectRow.object_id, without)
+
     def images_of_objects(self) -> NDArray[np.int64]:
         """(number of objects,): the image id of each object id."""
         return self._ids(select(ObjectRow.image_id).order_by(ObjectRow.object_id))
@@ -165,6 +173,11 @@ class Database:
         with self._engine.connect() as connection:
             rows = connection.execute(ids).cursor.fetchall()
         return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(rows))
+
+    def _count(self, ids: Select[Any], column: Any, without: Sequence[int]) -> int:  # noqa: ANN401 - a column
+        rows = ids.where(column.not_in(without)).order_by(None).subquery()
+        with Session(self._engine) as session:
+            return session.scalar(select(func.count()).select_from(rows)) or 0
 
     def _counts(self, column: Any) -> Counter[Any]:  # noqa: ANN401 - a mapped column of any type
         with Session(self._engine) as session:

@@ -4,9 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from indexer import sealed
-from indexer.collection import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, Collection, maps_file
+from indexer.collection import Collection
 from indexer.damage import Finding
 from indexer.errors import CollectionError
+from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
 from indexer.manifest import COPY, FILENAME, FORMAT_VERSION, Manifest
 from indexer.memory import ran_out
 from indexer.row_checksums import ROWS_FILE

@@ -1,23 +1,33 @@
 """The numbered folders of a collection's generations, of which the last is published."""
 
 import logging
+import shutil
 from pathlib import Path
 
 from indexer.build_lock import is_building
+from indexer.durable import settle_folder
 from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.manifest import Manifest
 from indexer.newest import numbered
+from indexer.readers_lock import unread
+
+_GONE = "gone-"
 
 logger = logging.getLogger(__name__)
 
 
+def folder_of(path: Path, number: int) -> Path:
+    """The folder of the generation of this number, there or not."""
+    return path / "generations" / f"{number:06d}"
+
+
 def generations(path: Path) -> list[Path]:
-    """The folders of the generations of a collection, oldest first; the last is the published one."""
+    """The folders of the generations of a collection, oldest first."""
     return numbered(path / "generations")
 
 
-def published_folder(path: Path) -> Path:
-    """The folder of the published generation.
+def newest_folder(path: Path) -> Path:
+    """The folder of the last generation, which is the published one where nothing else tells.
 
     Raises:
         EmptyCollectionError: nothing is published there yet.
@@ -42,3 +52,26 @@ def last_manifest(path: Path) -> Manifest | None:
         except CollectionError as error:
             logger.warning("%s", error)
     return None
+
+
+def move_in(written: Path, path: Path, number: int) -> None:
+    """Bring all bytes of a generation to the disk, and give its folder its place by one rename."""
+    settle_folder(written, folder_of(path, number))
+
+
+def discard(folder: Path) -> None:
+    """Delete the folder of a generation that is not open to readers; by a rename first.
+
+    For half of one would look damaged.
+    """
+    with unread(folder) as may_go:
+        if may_go:
+            gone = folder.parents[1] / "building" / f"{_GONE}{folder.name}"
+            gone.parent.mkdir(exist_ok=True)
+            shutil.rmtree(folder.rename(gone))
+
+
+def clear_discarded(path: Path) -> None:
+    """Delete what a killed `discard` had begun to."""
+    for gone in (path / "building").glob(f"{_GONE}*"):
+        shutil.rmtree(gone)

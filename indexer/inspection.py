@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from indexer.collection import INDEX_FILE, Collection
+from indexer.collection import Collection
+from indexer.generation_files import INDEX_FILE
 from indexer.index_settings import IndexNote
 
 

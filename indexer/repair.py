@@ -2,22 +2,23 @@
 
 import logging
 import shutil
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from indexer import derived
 from indexer.build import rebuild
-from indexer.build_lock import only_builder
 from indexer.build_settings import BuildSummary
-from indexer.collection import DATABASE_FILE
 from indexer.damage import Verdict
 from indexer.durable import sync
-from indexer.generation import discard
 from indexer.generation_check import GenerationCheck
+from indexer.generation_files import DATABASE_FILE
 from indexer.generations import generations
 from indexer.manifest import Manifest
 from indexer.row_checksums import ROWS_FILE
+from indexer.store import Store
+from indexer.stores import store_of
 from indexer.verify import Inspection
 from indexer.writers_lock import only_writer
 
@@ -59,14 +60,14 @@ def repair(path: Path) -> Repair:
         CollectionError: there is no collection, or it was embedded with other weights than are there now.
         WeightsError: the backbone's weights cannot be had.
     """
-    with only_builder(path):
+    with closing(store_of(path)) as store, store.only_writer():
         inspection = Inspection(path)
         before = inspection.verdict()
         _repair_beside(inspection)
-        rebuilt = _repair_published(path, inspection.published)
+        rebuilt = _repair_published(path, inspection.published, store)
         for check in inspection.former:
             if check.findings and check.folder.is_dir():
-                discard(check.folder)
+                store.discard(check.folder)
         return Repair(before=before, after=Inspection(path).verdict(), rebuilt=rebuilt)
 
 
@@ -78,13 +79,13 @@ def _repair_beside(inspection: Inspection) -> None:
             shutil.rmtree(folder)
 
 
-def _repair_published(path: Path, check: GenerationCheck) -> BuildSummary | None:
+def _repair_published(path: Path, check: GenerationCheck, store: Store) -> BuildSummary | None:
     mendable = all(finding.mendable for finding in check.findings)
     if not check.findings or not mendable or check.salvage is None:
         return None
-    summary = rebuild(path, check.salvage)
+    summary = rebuild(path, check.salvage, store)
     _carry_derived_over(path, check.salvage.manifest, Manifest.load(generations(path)[-1]))
-    discard(check.folder)
+    store.discard(check.folder)
     return summary
 
 

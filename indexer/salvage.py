@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.collection import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
 from indexer.database import Database
 from indexer.errors import CollectionError
+from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
 from indexer.manifest import Manifest, damage_of
 from indexer.maps_file import MapsFile
 from indexer.records import IndexedImage, SkippedImage

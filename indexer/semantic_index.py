@@ -6,7 +6,6 @@ The rows come from whoever knows that (a trained head); here they are kept, sear
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer import derived
 from indexer.collection import Collection
@@ -15,6 +14,7 @@ from indexer.index_building import build_index
 from indexer.index_settings import DEFAULT_SETTINGS, IndexNote, IndexSettings
 from indexer.records import Hit
 from indexer.reduction import Floats
+from indexer.subset import Subset
 from indexer.vector_index import VectorIndex
 
 _NAME = "semantic"
@@ -69,7 +69,7 @@ class SemanticIndex:
         return self._index.vectors()
 
     def nearest(
-        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: NDArray[np.int64] | None = None
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Subset | None = None
     ) -> list[Hit]:
         """The k images closest to a semantic vector (d,), best first; see `VectorIndex`."""
         return self._index.nearest(vector, k, exclude, among)

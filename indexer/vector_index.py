@@ -14,6 +14,7 @@ from indexer.exact_index import EXACT_BYTES, ExactIndex, Rows, is_quick
 from indexer.index_settings import FLAT, FLOAT16, FLOAT32, INT8, IndexNote
 from indexer.records import Hit
 from indexer.reduction import Floats
+from indexer.subset import Subset
 
 # Rows proposed for each result wanted: what is stored in short is ranked a little wrongly, before it is scored.
 _PROPOSALS = {FLOAT32: 1, FLOAT16: 2, INT8: 4}
@@ -26,7 +27,10 @@ class VectorIndex:
 
     Attributes:
         note: what is told of it.
+        narrows_by_rows: see `SearchIndex`.
     """
+
+    narrows_by_rows = True
 
     def __init__(
         self,
@@ -107,7 +111,9 @@ class VectorIndex:
         """The rows of these numbers, (n, d) float32."""
         return self._exact.rows(numbers)
 
-    def nearest(self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Rows | None = None) -> list[Hit]:
+    def nearest(
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Rows | Subset | None = None
+    ) -> list[Hit]:
         """The k rows closest to a unit vector (d,), best first; fewer where fewer are searched in.
 
         Args:
@@ -116,6 +122,7 @@ class VectorIndex:
             exclude: rows to leave out.
             among: the only rows to search in, each once; None for all. All k are found wherever so many are there.
         """
+        among = among.rows if isinstance(among, Subset) else among
         if among is None:
             rows, scores = self._in_all(vector, min(k + len(exclude), len(self)))
             if len(exclude):

@@ -9,10 +9,11 @@ from indexer.build_lock import is_building
 from indexer.damage import Finding, Verdict
 from indexer.errors import CollectionError
 from indexer.generation_check import GenerationCheck
-from indexer.generations import generations, published_folder
+from indexer.generations import generations
 from indexer.memory import ran_out
 from indexer.newest import numbered
 from indexer.sealed import SealError
+from indexer.stores import store_of
 from indexer.writers_lock import is_written
 
 _MADE_BY = {
@@ -38,7 +39,7 @@ class Inspection:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        published = published_folder(path)
+        published = store_of(path).published_folder()
         *older, _ = generations(path)
         self.published = GenerationCheck(published, older[-1] if older else None)
         checks = [GenerationCheck(folder) for folder in older]

@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from indexer.collection import Collection
-from indexer.filters import Filters
 from indexer.records import NEAR_DUPLICATE, Hit
 from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
+from indexer.subset import Subset
 from search_service.errors import RequestError
 from search_service.records import MAX_RESULTS, OBJECTS, SEMANTIC, Wishes
 
@@ -67,7 +66,7 @@ class Ranker:
         self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]
     ) -> tuple[Callable[[int], list[Ranked]], int]:
         collection = self._collection
-        among = _selected(collection.matching_images, wishes)
+        among = collection.subset_of_images(wishes.filters)
         index = self._semantic if mode == SEMANTIC and self._semantic is not None else collection
 
         def nearest(depth: int) -> list[Ranked]:
@@ -79,7 +78,7 @@ class Ranker:
         self, row: Floats, wishes: Wishes, exclude: Sequence[int]
     ) -> tuple[Callable[[int], list[Ranked]], int]:
         collection = self._collection
-        among = _selected(collection.matching_objects, wishes)
+        among = collection.subset_of_objects(wishes.filters)
         owners = collection.images_of_objects
         left_out = np.flatnonzero(np.isin(owners, exclude)).tolist() if exclude else []
 
@@ -146,16 +145,9 @@ def _gather(
         depth *= _DEEPER
 
 
-def _selected(select: Callable[[Filters], NDArray[np.int64]], wishes: Wishes) -> NDArray[np.int64] | None:
-    """The only rows to search in; None for all."""
-    return None if wishes.filters.ask_nothing else select(wishes.filters)
-
-
 def _scoring(ranked: list[Ranked], min_score: float | None) -> list[Ranked]:
     return ranked if min_score is None else [one for one in ranked if one.score >= min_score]
 
 
-def _count(rows: int, among: NDArray[np.int64] | None, left_out: Sequence[int]) -> int:
-    if among is None:
-        return rows - len(left_out)
-    return len(among) - int(np.isin(left_out, among).sum())
+def _count(rows: int, among: Subset | None, left_out: Sequence[int]) -> int:
+    return rows - len(left_out) if among is None else among.count(left_out)

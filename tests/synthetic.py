@@ -14,6 +14,7 @@ from indexer.index_settings import DEFAULT_SETTINGS
 from indexer.manifest import Manifest, ReductionNote
 from indexer.records import Box, IndexedImage, ObjectLabel
 from indexer.reduction import VECTOR_DIM, Floats, Projection, Reduction, unit_rows
+from indexer.stores import store_of
 
 _DRAWN, _CLUSTERS, _CHANNELS = 40, 100, 1280
 _POSES = ("Left", "Right", "Frontal", "Rear", "Unspecified")
@@ -62,9 +63,9 @@ def _publish(path: Path, root: Path, records: list[IndexedImage], vectors: Float
     axes = np.linalg.qr(np.random.default_rng(1).normal(size=(_CHANNELS, VECTOR_DIM)))[0].T
     mean = np.zeros(_CHANNELS, dtype=np.float32)
     reduction = Reduction(Projection(mean, np.ascontiguousarray(axes, dtype=np.float32)), {}, len(records))
-    writer = GenerationWriter(path, path / "building")
+    writer = GenerationWriter(store_of(path), path / "building", 1, records)
     writer.write_vectors(vectors, reduction, DEFAULT_SETTINGS)
-    writer.write_records(records, [])
+    writer.write_records([])
     splits = [record.split or "" for record in records]
     writer.publish(
         Manifest(

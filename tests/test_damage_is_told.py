@@ -11,8 +11,8 @@ from torchvision import models
 
 from indexer.__main__ import main as indexer_commands
 from indexer.build_lock import only_builder
-from indexer.collection import INDEX_FILE
-from indexer.generations import published_folder
+from indexer.generation_files import INDEX_FILE
+from indexer.generations import newest_folder
 from indexer.manifest import COPY, FILENAME
 from search_service.__main__ import main as service_commands
 
@@ -52,7 +52,7 @@ def be_of_an_older_format(folder: Path) -> None:
 def test_what_is_damaged_is_told_with_what_to_do(
     own_trained_path: Path, damage: Callable[[Path], None], told: str, what_to_do: str
 ) -> None:
-    damage(published_folder(own_trained_path))
+    damage(newest_folder(own_trained_path))
 
     ended = CliRunner().invoke(indexer_commands, ["inspect", "--collection", str(own_trained_path)])
 
@@ -64,7 +64,7 @@ def test_what_is_damaged_is_told_with_what_to_do(
 
 @pytest.mark.parametrize("damage", [flip_a_byte, lose_a_file, edit_the_manifest])
 def test_what_is_told_to_do_mends_it(own_trained_path: Path, damage: Callable[[Path], None]) -> None:
-    damage(published_folder(own_trained_path))
+    damage(newest_folder(own_trained_path))
 
     mended = CliRunner().invoke(indexer_commands, ["verify", "--collection", str(own_trained_path), "--repair"])
     inspected = CliRunner().invoke(indexer_commands, ["inspect", "--collection", str(own_trained_path)])

@@ -212,7 +212,7 @@ class CollectionModel(RuleBasedStateMachine):
         ]
         scores = self.vectors() @ vector
         with Collection.open(self.path) as collection:
-            among = collection.matching_images(filters) if filters.class_any else None
+            among = collection.subset_of_images(filters)
             hits = collection.nearest(vector, 5, exclude, among)
         assert len({hit.image_id for hit in hits}) == len(hits) == min(5, len(wanted))
         assert {hit.image_id for hit in hits} <= set(wanted)

@@ -1,0 +1,83 @@
+"""Vectors in FAISS files and records in a SQLite file, both in the folder of their generation."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from indexer import database
+from indexer.build_lock import only_builder
+from indexer.database import Database
+from indexer.generation_files import DATABASE_FILE
+from indexer.generations import discard, move_in, newest_folder
+from indexer.index_building import build_index
+from indexer.index_settings import IndexNote, IndexSettings
+from indexer.manifest import Manifest
+from indexer.records import IndexedImage, SkippedImage
+from indexer.reduction import Floats
+from indexer.search_index import SearchIndex
+from indexer.store import Target
+from indexer.vector_index import VectorIndex
+
+
+class EmbeddedStore:
+    """See `Store`; the last of the numbered folders is the published generation.
+
+    Args:
+        path: the collection's folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def published_folder(self) -> Path:
+        """See `Store`."""
+        return newest_folder(self._path)
+
+    @contextmanager
+    def only_writer(self) -> Iterator[None]:
+        """See `Store`."""
+        with only_builder(self._path):
+            yield
+
+    def settle(self) -> None:
+        """See `Store`; a generation appears by one rename, so nothing half published is ever left."""
+
+    def hold(self, _folder: Path) -> Callable[[], object]:
+        """See `Store`; the lock of the folder does."""
+        return lambda: None
+
+    def open_records(self, folder: Path) -> Database:
+        """See `Store`."""
+        return Database(folder / DATABASE_FILE)
+
+    def open_index(self, folder: Path, name: str, note: IndexNote) -> SearchIndex:
+        """See `Store`."""
+        return VectorIndex.load(folder / name, note)
+
+    def write_index(
+        self, target: Target, name: str, vectors: Floats, _images: Sequence[IndexedImage], settings: IndexSettings
+    ) -> IndexNote:
+        """See `Store`."""
+        index = build_index(vectors, settings)
+        index.save(target.folder / name)
+        return index.note
+
+    def write_records(
+        self, target: Target, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
+    ) -> None:
+        """See `Store`."""
+        database.write(target.folder / DATABASE_FILE, images, skipped)
+
+    def publish(self, target: Target, _manifest: Manifest) -> None:
+        """See `Store`."""
+        move_in(target.folder, self._path, target.number)
+
+    def discard(self, folder: Path) -> None:
+        """See `Store`."""
+        discard(folder)
+
+    def share(self, _folder: Path) -> None:
+        """See `Store`; readers look into the folder itself."""
+
+    def close(self) -> None:
+        """See `Store`."""

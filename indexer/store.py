@@ -1,0 +1,96 @@
+"""Where the vectors and records of a collection's generations lie: in its folder, or on servers."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from indexer.database import Database
+from indexer.index_settings import IndexNote, IndexSettings
+from indexer.manifest import Manifest
+from indexer.records import IndexedImage, SkippedImage
+from indexer.reduction import Floats
+from indexer.search_index import SearchIndex
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A generation that is being written.
+
+    Attributes:
+        folder: of its files, until it is published.
+        number: that it will have.
+    """
+
+    folder: Path
+    number: int
+
+
+class Store(Protocol):
+    """One collection's vectors and records; the smaller files of a generation lie in its folder in any case.
+
+    Every method may raise StorageError where something cannot be written, and StoreUnreachableError where a server
+    does not answer.
+    """
+
+    def published_folder(self) -> Path:
+        """The folder of the published generation.
+
+        Raises:
+            EmptyCollectionError: nothing is published yet.
+            CollectionError: there is no such collection.
+        """
+        ...
+
+    def only_writer(self) -> AbstractContextManager[None]:
+        """Be the only one who builds on the collection.
+
+        Raises:
+            CollectionBusyError: another process does.
+        """
+        ...
+
+    def settle(self) -> None:
+        """Clear what a killed writer left, as the only writer."""
+        ...
+
+    def hold(self, folder: Path) -> Callable[[], object]:
+        """Keep a generation from being deleted; what is returned ends that."""
+        ...
+
+    def open_records(self, folder: Path) -> Database:
+        """The records of a generation."""
+        ...
+
+    def open_index(self, folder: Path, name: str, note: IndexNote) -> SearchIndex:
+        """An index of a generation, by the name of its file."""
+        ...
+
+    def write_index(
+        self, target: Target, name: str, vectors: Floats, images: Sequence[IndexedImage], settings: IndexSettings
+    ) -> IndexNote:
+        """Store (N, d) float32 unit rows: of the images, or of all of their objects, by the name of the file."""
+        ...
+
+    def write_records(
+        self, target: Target, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
+    ) -> None:
+        """Store what is known of the pictures."""
+        ...
+
+    def publish(self, target: Target, manifest: Manifest) -> None:
+        """Have all readers find a generation that is written in full."""
+        ...
+
+    def discard(self, folder: Path) -> None:
+        """Delete a generation that nobody reads."""
+        ...
+
+    def share(self, folder: Path) -> None:
+        """Have all readers find what was written to a folder beside the generations."""
+        ...
+
+    def close(self) -> None:
+        """Leave the servers, if there are any."""
+        ...
