@@ -51,6 +51,22 @@ class CollectionBusyError(CollectionError):
     """Another process is building on the collection at this moment; trying again later may succeed."""
 
 
+class StoreBusyError(CollectionError):
+    """A server that holds vectors takes no more at this moment; trying again later may succeed."""
+
+
+class StoreUnreachableError(LookalikeError):
+    """A server that holds vectors or metadata cannot be reached, or did not answer in time.
+
+    Attributes:
+        store: "milvus" or "postgresql".
+    """
+
+    def __init__(self, store: str, message: str) -> None:
+        super().__init__(message)
+        self.store = store
+
+
 class StorageError(LookalikeError):
     """What is to be stored cannot be written: mostly, the disk is full."""
 

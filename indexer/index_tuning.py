@@ -15,7 +15,7 @@ from indexer.records import Hit
 from indexer.reduction import Floats
 from indexer.vector_index import VectorIndex
 
-_QUERIES = {16: 500, 32: 250, 128: 100, 1_024: 50}
+QUERIES = {16: 500, 32: 250, 128: 100, 1_024: 50}
 """Depth to tune for -> queries to do it with: one of many results tells as much as many of few.
 
 The depths are what is asked for most: ten results, a page of them, a hundred, the last of a thousand; each with
@@ -53,9 +53,9 @@ class Sample:
     def draw(cls, exact: ExactIndex) -> "Sample":
         """A tenth of two rows or more, or as much of them as is enough; always the same of the same rows."""
         count = len(exact)
-        rows = _draw(count, min(max(_QUERIES.values()), max(count // 10, 1)))
+        rows = draw_numbers(count, min(max(QUERIES.values()), max(count // 10, 1)))
         others = np.setdiff1d(np.arange(count), rows)
-        queries, depth = exact.rows(rows), min(max(_QUERIES), len(others))
+        queries, depth = exact.rows(rows), min(max(QUERIES), len(others))
         found, scores = exact.nearest(queries, depth + len(rows))
         foreign = np.argsort(np.isin(found, rows), axis=1, kind="stable")[:, :depth]
         return cls(
@@ -65,7 +65,7 @@ class Sample:
 
 def draw(vectors: Floats, count: int) -> Floats:
     """At most so many of (N, d) rows; always the same of the same."""
-    return vectors[np.sort(_draw(len(vectors), count))]
+    return vectors[np.sort(draw_numbers(len(vectors), count))]
 
 
 def choose_centroids(vectors: Floats, sample: Sample, recall: float) -> Floats:
@@ -86,7 +86,7 @@ def tune(index: VectorIndex, efforts: Sequence[int], sample: Sample, recall: flo
     which none does are left to exact search; None where that is so of the first.
     """
     found: tuple[tuple[int, int], ...] = ()
-    for depth in _QUERIES:
+    for depth in QUERIES:
         at_least = found[-1][1] if found else 0
         trials = ((depth, effort) for effort in efforts if effort >= at_least)
         enough = next((one for one in trials if _lower_bound(index, one, sample) >= recall), None)
@@ -102,14 +102,14 @@ def measured(index: VectorIndex, sample: Sample) -> VectorIndex:
     answers, milliseconds = _ask(index, sample.queries, depth)
     true = zip(answers, sample.scores, strict=True)
     recall = float(
-        np.mean([_recall(np.array([hit.score for hit in hits]), scores[:depth]) for hits, scores in true])
+        np.mean([share_found(np.array([hit.score for hit in hits]), scores[:depth]) for hits, scores in true])
     )
     return index.noted(replace(index.note, recall=round(recall, 4), milliseconds=milliseconds))
 
 
 def timed(index: VectorIndex) -> VectorIndex:
     """An exact index, its note telling how long a query took."""
-    queries = index.rows(_draw(len(index), _TIMED))
+    queries = index.rows(draw_numbers(len(index), _TIMED))
     return index.noted(replace(index.note, milliseconds=_ask(index, queries, RECALL_AT)[1]))
 
 
@@ -125,20 +125,21 @@ def _ask(index: VectorIndex, queries: Floats, k: int) -> tuple[list[list[Hit]], 
 
 def _lower_bound(index: VectorIndex, effort: tuple[int, int], sample: Sample) -> float:
     """What recall at a depth surely is with this (depth, effort): the mean, less its standard error."""
-    asked, depth = _QUERIES[effort[0]], min(effort[0], sample.scores.shape[1])
+    asked, depth = QUERIES[effort[0]], min(effort[0], sample.scores.shape[1])
     trial, recalls = index.noted(replace(index.note, efforts=(effort,))), []
     for query, scores in zip(sample.queries[:asked], sample.scores, strict=False):
         rows = trial.proposed(query, depth)
-        recalls.append(0.0 if rows is None else _recall(trial.rows(rows) @ query, scores[:depth]))
+        recalls.append(0.0 if rows is None else share_found(trial.rows(rows) @ query, scores[:depth]))
     return float(np.mean(recalls) - np.std(recalls) / math.sqrt(len(recalls)))
 
 
-def _recall(scores: Floats, true_scores: Floats) -> float:
+def share_found(scores: Floats, true_scores: Floats) -> float:
     """Share of the true results that are found; a row that scores like them counts: copies are equal."""
     return min(float(np.sum(scores >= true_scores[-1] - _ROUNDING)) / len(true_scores), 1.0)
 
 
-def _draw(count: int, wanted: int) -> Rows:
+def draw_numbers(count: int, wanted: int) -> Rows:
+    """At most so many of the numbers from 0 up to a count; always the same of the same."""
     chosen = np.random.default_rng(_SEED).choice(count, min(count, wanted), replace=False)
     return np.asarray(chosen, dtype=np.int64)
 

@@ -25,7 +25,7 @@ from localizer.settings import Settings
 from search_service.app import create_app
 from search_service.engine import SearchEngine
 from search_service.settings import Settings as ServiceSettings
-from tests import browsing
+from tests import browsing, milvus
 from tests.browsing import Visitor
 
 # Converted backbones of the tests lie here, and not among the user's own; started processes inherit it.
@@ -208,3 +208,10 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
 def visitor(visit: Callable[..., Visitor], site: str) -> Visitor:
     """A visitor of that service at a desk."""
     return visit(site)
+
+
+@pytest.fixture(scope="session")
+def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a milvus-lite server, for any number of processes; each test makes collections of its own."""
+    with milvus.serving(tmp_path_factory.mktemp("milvus")) as (address, _):
+        yield address

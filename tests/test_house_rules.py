@@ -14,6 +14,8 @@ HOME = Path(__file__).parents[1]
 ROOMS = {"indexer": 0, "localizer": 1, "search_service": 2}  # storeys; an import never goes up
 WALLS = {
     "faiss": {"indexer/approximate_index.py", "indexer/exact_index.py"},
+    "grpc": {"indexer/milvus_server.py"},
+    "pymilvus": {"indexer/milvus_server.py"},
     "openvino": {"indexer/openvino_runtime.py"},
     "platformdirs": {"indexer/openvino_runtime.py"},
     "matplotlib": {"localizer/plots.py"},
