@@ -23,6 +23,7 @@ from indexer.command_line import (
     collection_option,
     inference_options,
     json_option,
+    store_options,
     table,
 )
 
@@ -97,6 +98,7 @@ def sample(into: Path, images: int, seed: int) -> None:
     type=click.Choice(["float32", "float16", "int8"]),
     help="How ivf and hnsw keep numbers.  [default: that of the last build, or float16]",
 )
+@store_options
 @click.option("--strict", is_flag=True, help="Fail where a picture cannot be indexed, instead of skipping it.")
 @click.option("--from-scratch", is_flag=True, help="Embed everything anew, and learn the reduction anew.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")

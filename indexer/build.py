@@ -8,14 +8,14 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from indexer import backbones, voc
+from indexer import backbones, store_addresses, voc
 from indexer.assembly import Assembly
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection
 from indexer.draft import draft_manifest
 from indexer.embedder import Embedder, other_weights
 from indexer.embedding_run import EmbeddingRun
-from indexer.errors import DatasetError
+from indexer.errors import DatasetError, EmptyCollectionError
 from indexer.file_hashing import hash_files
 from indexer.generation import GenerationWriter, prune
 from indexer.generations import generations, last_manifest
@@ -29,7 +29,7 @@ from indexer.reduction import Floats, Reduction
 from indexer.runtimes import inference_of
 from indexer.staging import Staging
 from indexer.store import Store
-from indexer.stores import store_of
+from indexer.stores import store_at
 
 logger = logging.getLogger(__name__)
 
@@ -46,22 +46,32 @@ def build(request: BuildRequest) -> BuildSummary:
     path = request.collection
     if not path.exists():
         voc.find_root(request.settle(None).voc_root)  # before a folder is made for nothing
-    with closing(store_of(path)) as store, store.only_writer():
+    known = store_addresses.load(path)
+    addresses = request.addresses(known)
+    with closing(store_at(path, addresses)) as store, store.only_writer():
+        moves = not (addresses.is_where(known) if addresses else known is None)
+        if addresses and not (moves and generations(path)):
+            store_addresses.save(path, addresses)  # of a new folder, too: what those servers have is built on
+            moves = False
         store.settle()
         prune(path, store)
         settings = request.settle(last_manifest(path))
         with _published(path, request) as published:
-            return _Build(settings, store, published).run()
+            return _Build(settings, store, published, anew=moves).run()
 
 
 @contextmanager
 def _published(path: Path, request: BuildRequest) -> Iterator[Collection | None]:
     """What is published now, to be built on; None where nothing is, or where that is not wanted."""
-    if request.from_scratch or not generations(path):
-        yield None
-        return
-    with Collection.open(path) as published:
+    try:
+        published = None if request.from_scratch else Collection.open(path)
+    except EmptyCollectionError:
+        published = None
+    try:
         yield published
+    finally:
+        if published is not None:
+            published.close()
 
 
 def rebuild(collection: Path, salvaged: Held, store: Store) -> BuildSummary:
@@ -74,19 +84,34 @@ def rebuild(collection: Path, salvaged: Held, store: Store) -> BuildSummary:
         CollectionError: they are not those that the collection was embedded with.
     """
     request = BuildRequest(collection=collection, inference=inference_of(salvaged.manifest.embedded_with))
-    return _Build(request.settle(salvaged.manifest), store, salvaged, salvaged=True).run()
+    return _Build(request.settle(salvaged.manifest), store, salvaged, salvaged=True, anew=True).run()
 
 
 class _Build:
-    """One build; made anew for each."""
+    """One build; made anew for each.
+
+    Args:
+        settings: what to build.
+        store: where the generation goes.
+        published: to build on.
+        salvaged: whether it is what is left of a damaged generation.
+        anew: whether to publish even what equals it.
+    """
 
     def __init__(
-        self, settings: BuildSettings, store: Store, published: Held | None, *, salvaged: bool = False
+        self,
+        settings: BuildSettings,
+        store: Store,
+        published: Held | None,
+        *,
+        salvaged: bool = False,
+        anew: bool = False,
     ) -> None:
         self._settings = settings
         self._store = store
         self._published = published
         self._salvaged = salvaged
+        self._anew = anew
         self._started = time.monotonic()
 
     def run(self) -> BuildSummary:
@@ -131,7 +156,7 @@ class _Build:
         same = (
             held.embedding_key == embedder.key
             and (held.reduction is not None) == settings.reduce
-            and (bool(held.map_shapes) or not settings.keep_maps)
+            and (self._published.has_maps or not settings.keep_maps)
         )
         if not same and self._salvaged:
             raise other_weights(held.backbone, embedder.note)
@@ -165,7 +190,7 @@ class _Build:
 
     def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""
-        if self._published is None or self._salvaged:
+        if self._published is None or self._anew:
             return True
         held = self._published.manifest
         same = replace(
@@ -197,8 +222,7 @@ class _Build:
         prune(path, self._store)
 
     def _published_number(self) -> int:
-        folders = generations(self._settings.collection)
-        return int(folders[-1].name) if folders else 0
+        return self._store.last_number()
 
     def _summarise(
         self, plan: Plan, run: EmbeddingRun, assembly: Assembly, skipped: tuple[SkippedImage, ...]

@@ -11,6 +11,7 @@ from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
 from indexer.inference import Inference
 from indexer.manifest import Manifest
 from indexer.records import SkippedImage
+from indexer.store_addresses import Addresses, settle_addresses
 
 AUTO = "auto"
 DEFAULT_BACKBONE = "resnet50"
@@ -58,6 +59,8 @@ class BuildRequest:
     Attributes:
         index_kind, recall, storage: see `IndexSettings`.
         from_scratch: whether to look away from what is published, and embed everything anew.
+        vectors, metadata, consistency: see `Addresses`; "faiss" and "sqlite" are the collection's folder.
+        store_timeout: the `timeout` of `Addresses`.
     """
 
     collection: Path
@@ -76,6 +79,10 @@ class BuildRequest:
     strict: bool = False
     quiet: bool = False
     from_scratch: bool = False
+    vectors: str | None = None
+    metadata: str | None = None
+    consistency: str | None = None
+    store_timeout: float | None = None
 
     def settle(self, published: Manifest | None) -> BuildSettings:
         """Fill what is open from the published generation, or with the defaults of a new collection.
@@ -94,6 +101,18 @@ class BuildRequest:
                 "expected a devkit to build a new collection from, found none named; give --voc-root"
             )
         return BuildSettings(**(earlier | given))
+
+    def addresses(self, known: Addresses | None) -> Addresses | None:
+        """Where vectors and records go; None for the collection's folder.
+
+        Args:
+            known: where they lie now.
+
+        Raises:
+            CollectionError: as `settle_addresses`.
+        """
+        rest = {"consistency": self.consistency, "timeout": self.store_timeout}
+        return settle_addresses(known, self.vectors, self.metadata, **rest)
 
     def _given(self, names: Iterable[str]) -> dict[str, Any]:
         asked = {name: getattr(self, name, None) for name in names}

@@ -18,6 +18,7 @@ from indexer.errors import CollectionError, LookalikeError
 from indexer.filters import Filters
 from indexer.fingerprint import fingerprint
 from indexer.generation_files import INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
+from indexer.generations import is_mirrored
 from indexer.manifest import Manifest, check_files
 from indexer.maps_file import MapsFile
 from indexer.newest import read_newest
@@ -27,7 +28,7 @@ from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.row_checksums import object_keys
 from indexer.search_index import SearchIndex
 from indexer.store import Store
-from indexer.stores import store_of
+from indexer.stores import store_of, store_of_generation
 from indexer.subset import Subset
 
 _SELECTIONS_HELD = 64  # each at most 8 bytes an image
@@ -50,7 +51,7 @@ class Collection:
 
     def __init__(self, folder: Path, store: Store | None = None) -> None:
         self.folder = folder
-        self.store = store or store_of(self.path)
+        self.store = store or store_of_generation(folder)
         with ExitStack() as held:
             self._lock = ReadersLock(folder)
             held.callback(self._lock.release)
@@ -62,7 +63,8 @@ class Collection:
         """Open all that the folder has; `held` is told how to close it."""
         folder = self.folder
         self.manifest = Manifest.load(folder)
-        check_files(folder, self.manifest.files)
+        here = {REDUCTION_FILE} if is_mirrored(folder) else self.manifest.files.keys()
+        check_files(folder, {name: self.manifest.files[name] for name in here})
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
         self._index = self._load_index(INDEX_FILE)
         self.objects = self._load_index(OBJECT_INDEX_FILE) if self.manifest.object_index else None
@@ -72,7 +74,9 @@ class Collection:
         self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
         self.matching_objects = lru_cache(_SELECTIONS_HELD)(self._database.matching_objects)
         self._maps = {
-            stage: np.load(folder / maps_file(stage), mmap_mode="r") for stage in self.manifest.map_shapes
+            stage: np.load(folder / maps_file(stage), mmap_mode="r")
+            for stage in self.manifest.map_shapes
+            if maps_file(stage) in here
         }
         self._check_agreement()
 
@@ -147,8 +151,13 @@ class Collection:
 
     @property
     def maps(self) -> StageMaps:
-        """All maps, read from disk as they are touched; empty where they are not kept."""
+        """All maps, read from disk as they are touched; empty where they are not kept, or lie elsewhere."""
         return self._maps
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether maps are kept, and here."""
+        return bool(self._maps)
 
     def open_maps(self, stage: str) -> MapsFile:
         """The maps of a stage, to be copied row by row."""
@@ -228,7 +237,7 @@ class Collection:
             manifest.images,
             manifest.vector_dim,
             manifest.objects if manifest.object_index else None,
-            {stage: (manifest.images, *shape) for stage, shape in manifest.map_shapes.items()},
+            {stage: (manifest.images, *manifest.map_shapes[stage]) for stage in self._maps},
             manifest.fingerprint,
         )
         found = (

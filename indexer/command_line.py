@@ -12,6 +12,7 @@ import click
 from indexer.errors import CollectionBusyError, LookalikeError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from indexer.memory import ran_out
+from indexer.store_addresses import CONSISTENCIES
 
 EXIT_ERROR, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130  # 75 is EX_TEMPFAIL of sysexits.h: try again later
 
@@ -37,6 +38,22 @@ def inference_options(command: Callable[..., None]) -> Callable[..., None]:
         option = click.option(f"--{name}", type=click.Choice(choices), default=AUTO, show_default=True, help=told)
         with_inference = option(with_inference)
     return with_inference
+
+
+def store_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for where vectors and records lie; the command gets None for each that is not given."""
+    for option in (
+        click.option("--store-timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
+                     help="In which servers have to answer.  [default: that of the last build, or 10]"),
+        click.option("--consistency", type=click.Choice(CONSISTENCIES),
+                     help="Of searches in Milvus.  [default: that of the last build, or Bounded]"),
+        click.option("--metadata", metavar="sqlite|URL",
+                     help="Where records lie: postgresql://USER@HOST/DATABASE.  [default: as now, or sqlite]"),
+        click.option("--vectors", metavar="faiss|URI",
+                     help="Where vectors lie: http://HOST:19530 of Milvus.  [default: as now, or faiss]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 class Commands(click.Group):

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from indexer import database
+from indexer import database, store_addresses
 from indexer.build_lock import only_builder
 from indexer.database import Database
 from indexer.generation_files import DATABASE_FILE
-from indexer.generations import discard, move_in, newest_folder
+from indexer.generations import discard, generations, move_in, newest_folder
 from indexer.index_building import build_index
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import Manifest
@@ -26,12 +26,24 @@ class EmbeddedStore:
         path: the collection's folder.
     """
 
+    keeps_files = True
+
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def published_folder(self) -> Path:
         """See `Store`."""
         return newest_folder(self._path)
+
+    def look(self) -> None:
+        """See `Store`."""
+
+    def check(self) -> None:
+        """See `Store`."""
+
+    def last_number(self) -> int:
+        """See `Store`."""
+        return max((int(folder.name) for folder in generations(self._path)), default=0)
 
     @contextmanager
     def only_writer(self) -> Iterator[None]:
@@ -71,6 +83,7 @@ class EmbeddedStore:
     def publish(self, target: Target, _manifest: Manifest) -> None:
         """See `Store`."""
         move_in(target.folder, self._path, target.number)
+        store_addresses.forget(self._path)
 
     def discard(self, folder: Path) -> None:
         """See `Store`."""

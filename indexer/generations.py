@@ -7,9 +7,12 @@ from pathlib import Path
 from indexer.build_lock import is_building
 from indexer.durable import settle_folder
 from indexer.errors import CollectionError, EmptyCollectionError
+from indexer.generation_files import INDEX_FILE
 from indexer.manifest import Manifest
 from indexer.newest import numbered
 from indexer.readers_lock import unread
+
+MIRRORED = "mirrored"  # file in a generation's folder
 
 _GONE = "gone-"
 
@@ -26,16 +29,29 @@ def generations(path: Path) -> list[Path]:
     return numbered(path / "generations")
 
 
+def is_mirrored(folder: Path) -> bool:
+    """Whether a generation's folder was brought in from servers: it has no maps, and nothing to mend it by."""
+    return (folder / MIRRORED).exists()
+
+
+def is_embedded(folder: Path) -> bool:
+    """Whether a generation's vectors and records lie in its folder; taken for granted where no manifest tells."""
+    try:
+        return INDEX_FILE in Manifest.load(folder).files
+    except CollectionError:
+        return True
+
+
 def newest_folder(path: Path) -> Path:
-    """The folder of the last generation, which is the published one where nothing else tells.
+    """The folder of the last generation that lies in its folder, which is the published one where no server tells.
 
     Raises:
         EmptyCollectionError: nothing is published there yet.
         CollectionError: there is no such folder.
     """
-    folders = generations(path)
-    if folders:
-        return folders[-1]
+    newest = next(filter(is_embedded, reversed(generations(path))), None)
+    if newest is not None:
+        return newest
     if is_building(path):
         running = f"expected a collection in {path}, found one whose first build is running; wait for its end"
         raise EmptyCollectionError(path, running)

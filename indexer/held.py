@@ -14,6 +14,7 @@ class Held(Protocol):
     Attributes:
         manifest: what it says of itself.
         reduction: what its vectors and maps went through.
+        has_maps: whether its maps are here.
     """
 
     @property
@@ -21,6 +22,9 @@ class Held(Protocol):
 
     @property
     def reduction(self) -> Reduction: ...  # noqa: D102 - above
+
+    @property
+    def has_maps(self) -> bool: ...  # noqa: D102 - above
 
     def all_images(self) -> list[IndexedImage]:
         """The images whose vector and maps can be carried over, each with its row's number."""

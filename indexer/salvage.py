@@ -53,6 +53,11 @@ class Salvage:
                 return Reduction.load(folder / REDUCTION_FILE)
         raise CollectionError(f"{self.folder / REDUCTION_FILE} is damaged, and all vectors depend on it")
 
+    @property
+    def has_maps(self) -> bool:
+        """Whether maps were kept."""
+        return bool(self.manifest.map_shapes)
+
     def all_images(self) -> list[IndexedImage]:
         """The images whose vector and maps are intact; without objects where the database is damaged."""
         names = [INDEX_FILE, *map(maps_file, self.manifest.map_shapes)]

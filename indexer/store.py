@@ -30,9 +30,15 @@ class Target:
 class Store(Protocol):
     """One collection's vectors and records; the smaller files of a generation lie in its folder in any case.
 
+    Attributes:
+        keeps_files: whether all lies in files of the collection's folder.
+
     Every method may raise StorageError where something cannot be written, and StoreUnreachableError where a server
     does not answer.
     """
+
+    @property
+    def keeps_files(self) -> bool: ...  # noqa: D102 - above
 
     def published_folder(self) -> Path:
         """The folder of the published generation.
@@ -41,6 +47,18 @@ class Store(Protocol):
             EmptyCollectionError: nothing is published yet.
             CollectionError: there is no such collection.
         """
+        ...
+
+    def look(self) -> None:
+        """Have the collection's folder hold the small files of what is published now."""
+        ...
+
+    def check(self) -> None:
+        """Ask the servers, if there are any, whether they answer."""
+        ...
+
+    def last_number(self) -> int:
+        """The number of the last generation that was written, published or not; 0 where there is none."""
         ...
 
     def only_writer(self) -> AbstractContextManager[None]:

@@ -1,0 +1,207 @@
+"""Vectors on a Milvus server and records in PostgreSQL, for readers on any number of machines.
+
+A generation is a Milvus collection for each of its indexes, a PostgreSQL schema for its records, and a folder of
+small files that readers elsewhere mirror. What is published is told by PostgreSQL, in one transaction; before it,
+the alias of the Milvus collection is switched, for those who ask Milvus by themselves. A writer killed between the
+two leaves an alias that leads on, which the next writer takes back.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from indexer import milvus_rows, mirror, store_addresses
+from indexer.build_lock import only_builder
+from indexer.catalogue import Catalogue
+from indexer.database import Database
+from indexer.errors import EmptyCollectionError
+from indexer.generation_files import INDEX_FILE, OBJECT_INDEX_FILE
+from indexer.generations import discard, folder_of, generations, is_embedded, move_in
+from indexer.index_settings import IndexNote, IndexSettings
+from indexer.manifest import Manifest
+from indexer.milvus_index import MilvusIndex
+from indexer.milvus_server import MilvusServer
+from indexer.milvus_writing import write_index
+from indexer.records import IndexedImage, SkippedImage
+from indexer.reduction import Floats
+from indexer.search_index import SearchIndex
+from indexer.store import Target
+from indexer.store_addresses import Addresses, name_of
+
+_KEYS = {INDEX_FILE: "images", OBJECT_INDEX_FILE: "objects"}
+
+logger = logging.getLogger(__name__)
+
+
+class SharedStore:
+    """See `Store`; servers are met when they are first asked, and again after `close`.
+
+    Args:
+        path: the collection's folder; servers know the collection by its name.
+        addresses: of the servers.
+
+    Raises:
+        CollectionError: servers take no collection of the folder's name.
+    """
+
+    keeps_files = False
+
+    def __init__(self, path: Path, addresses: Addresses) -> None:
+        self._path = path
+        self._name = name_of(path)
+        self._addresses = addresses
+        self._pulled: int | None = None
+
+    @cached_property
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self._addresses.metadata, self._name, self._addresses.timeout)
+
+    @cached_property
+    def _milvus(self) -> MilvusServer:
+        addresses = self._addresses
+        return MilvusServer(addresses.vectors, addresses.timeout, addresses.consistency)
+
+    def published_folder(self) -> Path:
+        """See `Store`."""
+        number = self._catalogue.published()
+        if number is None:
+            raise EmptyCollectionError(
+                self._path,
+                f"expected a collection {self._name} on its servers, found none published; build one: "
+                f"python -m indexer build --voc-root DIR --collection {self._path}",
+            )
+        self._pull(number)
+        return folder_of(self._path, number)
+
+    def look(self) -> None:
+        """See `Store`."""
+        number = self._catalogue.published()
+        if number is not None:
+            self._pull(number)
+
+    def check(self) -> None:
+        """See `Store`."""
+        self._catalogue.ping()
+        self._milvus.ping()
+
+    def last_number(self) -> int:
+        """See `Store`."""
+        here = [int(folder.name) for folder in generations(self._path)]
+        return max([*here, *self._catalogue.numbers(), self._catalogue.published() or 0])
+
+    @contextmanager
+    def only_writer(self) -> Iterator[None]:
+        """See `Store`."""
+        with only_builder(self._path):
+            self._catalogue.migrate()
+            with self._catalogue.only_writer():
+                yield
+
+    def settle(self) -> None:
+        """See `Store`: of what is not published nothing stays, and the alias is where it should be."""
+        published = self._catalogue.published()
+        if published is not None:
+            self._pull(published)
+        kept = {published, *self._settle_folders(published or 0)}
+        for number in {*self._catalogue.numbers(), *self._indexed()} - kept:
+            self._drop(number)
+        if published is None:
+            self._milvus.unpoint(self._name)
+        elif self._milvus.pointed(self._name) != self._index_name(published, INDEX_FILE):
+            logger.warning("A publication was broken off; generation %d is published still", published)
+            self._milvus.point(self._name, self._index_name(published, INDEX_FILE))
+
+    def hold(self, folder: Path) -> Callable[[], object]:
+        """See `Store`."""
+        return self._catalogue.hold(int(folder.name))
+
+    def open_records(self, folder: Path) -> Database:
+        """See `Store`."""
+        return self._catalogue.open_records(int(folder.name))
+
+    def open_index(self, folder: Path, name: str, note: IndexNote) -> SearchIndex:
+        """See `Store`."""
+        return MilvusIndex.open(self._milvus, self._index_name(int(folder.name), name), note)
+
+    def write_index(
+        self, target: Target, name: str, vectors: Floats, images: Sequence[IndexedImage], settings: IndexSettings
+    ) -> IndexNote:
+        """See `Store`."""
+        describe = milvus_rows.of_objects if name == OBJECT_INDEX_FILE else milvus_rows.of_images
+        return write_index(
+            self._milvus, self._index_name(target.number, name), vectors, describe(images), settings
+        )
+
+    def write_records(
+        self, target: Target, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
+    ) -> None:
+        """See `Store`."""
+        self._catalogue.write_records(target.number, images, skipped)
+
+    def publish(self, target: Target, _manifest: Manifest) -> None:
+        """See `Store`: the folder first, then the alias, and what tells all readers last."""
+        move_in(target.folder, self._path, target.number)
+        self._milvus.point(self._name, self._index_name(target.number, INDEX_FILE))
+        files = mirror.files_to_share(folder_of(self._path, target.number))
+        self._catalogue.publish(target.number, files)
+        store_addresses.save(self._path, self._addresses)
+
+    def discard(self, folder: Path) -> None:
+        """See `Store`: the folder first, for without it the rest is what a killed writer leaves."""
+        with self._catalogue.unread(int(folder.name)) as may_go:
+            if may_go:
+                discard(folder)
+        if may_go and not folder.is_dir():
+            self._drop(int(folder.name))
+
+    def share(self, folder: Path) -> None:
+        """See `Store`."""
+        self._catalogue.share(*mirror.files_beside(self._path, folder))
+
+    def close(self) -> None:
+        """See `Store`."""
+        for name in ("_catalogue", "_milvus"):
+            server = self.__dict__.pop(name, None)
+            if server is not None:
+                server.close()
+
+    def _pull(self, published: int) -> None:
+        version = self._catalogue.version()
+        if version == self._pulled:
+            return
+        generation = f"generations/{published:06d}/"
+        shared = {
+            name: digest
+            for name, digest in self._catalogue.files().items()
+            if name.startswith(generation) or not name.startswith("generations/")
+        }
+        mirror.bring_in(self._path, shared, self._catalogue.read)
+        self._pulled = version
+
+    def _settle_folders(self, published: int) -> list[int]:
+        """Delete folders of what was never published; the numbers of the others."""
+        folders = [folder for folder in generations(self._path) if not is_embedded(folder)]
+        for folder in folders:
+            if int(folder.name) > published:
+                discard(folder)
+        return [int(folder.name) for folder in folders if folder.is_dir()]
+
+    def _drop(self, number: int) -> None:
+        """Delete a generation's vectors and records, if nobody reads them."""
+        with self._catalogue.unread(number) as may_go:
+            if may_go:
+                for name in self._milvus.names(f"{self._name}__{number:06d}__"):
+                    self._milvus.drop(name)
+                self._catalogue.drop(number)
+
+    def _indexed(self) -> set[int]:
+        """The generations of which there are vectors."""
+        of_this = re.compile(rf"{self._name}__(\d{{6,}})__.+")
+        names = self._milvus.names(f"{self._name}__")
+        return {int(found.group(1)) for found in map(of_this.fullmatch, names) if found}
+
+    def _index_name(self, number: int, name: str) -> str:
+        return f"{self._name}__{number:06d}__{_KEYS.get(name, name)}"
