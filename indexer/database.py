@@ -1,17 +1,18 @@
-"""Records <-> rows of a SQLite file; the only caller of SQLAlchemy. Rows never leave this module, records do."""
+"""Records <-> rows of a SQLite file, or of a schema of PostgreSQL. Rows never leave this module, records do."""
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from itertools import chain, groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import URL, Select, create_engine, func, insert, select
+from sqlalchemy import URL, Connection, Engine, Select, create_engine, func, insert, select
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
-from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
 from indexer.errors import CollectionError, StorageError
@@ -27,6 +28,7 @@ from indexer.tables import (
     SkippedRow,
     image_row,
     object_rows,
+    skipped_row,
     to_image,
     to_object,
 )
@@ -51,46 +53,74 @@ def write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedI
 def _write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
     engine = create_engine(URL.create("sqlite", database=str(path)))
     Base.metadata.create_all(engine)
-    with Session(engine) as session, session.begin():
+    with engine.begin() as connection:
         for table, rows in (
             (ImageRow, list(map(image_row, images))),
-            (ObjectRow, object_rows(images)),
-            (SkippedRow, [{"filename": image.filename, "reason": image.reason} for image in skipped]),
+            (ObjectRow, list(object_rows(images))),
+            (SkippedRow, list(map(skipped_row, skipped))),
         ):
             if rows:
-                session.execute(insert(table), rows)
+                connection.execute(insert(table), rows)
     engine.dispose()
 
 
-class Database:
-    """Reads a file that `write` made, from any number of threads; the file never changes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the records of one generation are read.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        # "immutable" spares the locks and journal files of a database that others might write to.
-        address = f"{path.resolve().as_uri()}?immutable=1"
-        self._engine = create_engine(
-            "sqlite://",
-            creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
-            poolclass=QueuePool,
-            pool_size=0,  # no limit: as many connections as threads ask at once, each kept
-        )
+    Attributes:
+        engine: gives connections on which the tables are found by their bare names.
+        place: as a message names it.
+        told: translates, around a question, what goes wrong with the place.
+        close: gives back what the engine holds.
+    """
+
+    engine: Engine
+    place: str
+    told: Callable[[], AbstractContextManager[None]]
+    close: Callable[[], None]
+
+
+def file_source(path: Path) -> Source:
+    """A file that `write` made."""
+    # "immutable" spares the locks and journal files of a database that others might write to.
+    address = f"{path.resolve().as_uri()}?immutable=1"
+    engine = create_engine(
+        "sqlite://",
+        creator=lambda: sqlite3.connect(address, uri=True, check_same_thread=False),
+        poolclass=QueuePool,
+        pool_size=0,  # no limit: as many connections as threads ask at once, each kept
+    )
+    return Source(engine=engine, place=str(path), told=nullcontext, close=engine.dispose)
+
+
+class Database:
+    """Reads the records of one generation, which never change, from any number of threads.
+
+    Args:
+        source: a file that `write` made, or where else they are.
+
+    Raises:
+        StoreUnreachableError: in every method, where they are on a server, and it does not answer.
+    """
+
+    def __init__(self, source: Path | Source) -> None:
+        self._source = file_source(source) if isinstance(source, Path) else source
 
     def close(self) -> None:
-        """Give the file back."""
-        self._engine.dispose()
+        """Give the file, or the connections, back."""
+        self._source.close()
 
     def count(self) -> int:
         """How many images there are.
 
         Raises:
-            CollectionError: the file is not such a database.
+            CollectionError: the source is no such database.
         """
         try:
-            with Session(self._engine) as session:
-                return session.scalar(select(func.count()).select_from(ImageRow)) or 0
+            return self._number(select(ImageRow.image_id))
         except SQLAlchemyError as error:
-            raise CollectionError(f"expected a database of images in {self._path}, found none") from error
+            raise CollectionError(f"expected a database of images in {self._source.place}, found none") from error
 
     def images(self, image_ids: Sequence[int]) -> list[IndexedImage]:
         """The images of these ids, in the order asked for; ids that are not there are left out."""
@@ -102,7 +132,8 @@ class Database:
 
     def images_of_content(self, sha256: str) -> list[IndexedImage]:
         """The images whose files' sha256 begins like this, by id; looks at every row."""
-        return list(self._read(ImageRow.sha256.startswith(sha256, autoescape=True)))
+        # Not LIKE, to which SQLite finds "A" and "a" the same; the character NUL would end the question early.
+        return [] if "\0" in sha256 else list(self._read(func.substr(ImageRow.sha256, 1, len(sha256)) == sha256))
 
     def all_images(self) -> list[IndexedImage]:
         """Every image, by id."""
@@ -116,13 +147,13 @@ class Database:
         """Ids of the objects that fulfil filters, in order."""
         return self._ids(select_objects(filters))
 
-    def matching_images_count(self, filters: Filters, without: Sequence[int]) -> int:
-        """How many images fulfil filters, those left out aside."""
-        return self._count(select_images(filters), ImageRow.image_id, without)
+    def matching_images_count(self, filters: Filters, without: Sequence[int] = ()) -> int:
+        """How many images fulfil filters, those of some ids aside."""
+        return self._count_but(select_images(filters), ImageRow.image_id, without)
 
-    def matching_objects_count(self, filters: Filters, without: Sequence[int]) -> int:
-        """How many objects fulfil filters, those left out aside."""
-        return self._count(select_objects(filters), ObjectRow.object_id, without)
+    def matching_objects_count(self, filters: Filters, without: Sequence[int] = ()) -> int:
+        """How many objects fulfil filters, those of some ids aside."""
+        return self._count_but(select_objects(filters), ObjectRow.object_id, without)
 
     def images_of_objects(self) -> NDArray[np.int64]:
         """(number of objects,): the image id of each object id."""
@@ -132,8 +163,8 @@ class Database:
         """The objects of these ids, in the order asked for; at most a page of them."""
         columns = [getattr(ObjectRow, name) for name in OBJECT_COLUMNS]
         asked = select(ObjectRow.object_id, *columns).where(ObjectRow.object_id.in_(object_ids))
-        with Session(self._engine) as session:
-            found = {row[0]: to_object(row[1:]) for row in session.execute(asked)}
+        with self._connect() as connection:
+            found = {row[0]: to_object(row[1:]) for row in connection.execute(asked)}
         return [found[object_id] for object_id in object_ids]
 
     def main_classes(self, images: int) -> list[str | None]:
@@ -142,21 +173,21 @@ class Database:
             ObjectRow.image_id, ObjectRow.share, ObjectRow.object_id.desc()
         )
         largest: list[str | None] = [None] * images
-        with self._engine.connect() as connection:
+        with self._connect() as connection:
             for image_id, class_name in connection.execute(ordered).cursor.fetchall():
                 largest[image_id] = class_name  # the last of an image is its largest
         return largest
 
     def splits(self) -> list[str | None]:
         """The split of each image, by image id."""
-        with Session(self._engine) as session:
-            return list(session.scalars(select(ImageRow.split).order_by(ImageRow.image_id)))
+        with self._connect() as connection:
+            return list(connection.scalars(select(ImageRow.split).order_by(ImageRow.image_id)))
 
     def poses(self) -> list[str]:
         """Every pose that is annotated, in alphabetical order."""
-        with Session(self._engine) as session:
-            found = select(ObjectRow.pose).where(ObjectRow.pose.is_not(None)).distinct().order_by(ObjectRow.pose)
-            return [pose for pose in session.scalars(found) if pose is not None]
+        found = select(ObjectRow.pose).where(ObjectRow.pose.is_not(None)).distinct().order_by(ObjectRow.pose)
+        with self._connect() as connection:
+            return [pose for pose in connection.scalars(found) if pose is not None]
 
     def class_counts(self) -> Counter[str]:
         """Class -> number of objects."""
@@ -164,24 +195,36 @@ class Database:
 
     def skipped(self) -> list[SkippedImage]:
         """The pictures that were left out, by filename."""
-        with Session(self._engine) as session:
-            rows = session.execute(select(SkippedRow).order_by(SkippedRow.filename)).scalars()
-            return [SkippedImage(row.filename, row.reason) for row in rows]
+        asked = select(SkippedRow.filename, SkippedRow.reason).order_by(SkippedRow.filename)
+        with self._connect() as connection:
+            return [SkippedImage(*row) for row in connection.execute(asked)]
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        with self._source.told(), self._source.engine.connect() as connection:
+            yield connection
+
+    def _number(self, selected: Select[Any]) -> int:
+        counted = select(func.count()).select_from(selected.order_by(None).subquery())
+        with self._connect() as connection:
+            return connection.scalar(counted) or 0
+
+    def _count_but(self, selected: Select[Any], column: Any, without: Sequence[int]) -> int:  # noqa: ANN401
+        """The number of ids selected, less that of those among them that are not wanted."""
+        unwanted = sorted(set(map(int, without)))
+        starts = range(0, len(unwanted), _IDS_PER_QUERY)
+        pieces = [unwanted[start : start + _IDS_PER_QUERY] for start in starts]
+        return self._number(selected) - sum(self._number(selected.where(column.in_(piece))) for piece in pieces)
 
     def _ids(self, ids: Select[Any]) -> NDArray[np.int64]:
         # Thousands of ids: the driver's own rows are read twice as fast as SQLAlchemy's.
-        with self._engine.connect() as connection:
+        with self._connect() as connection:
             rows = connection.execute(ids).cursor.fetchall()
         return np.fromiter(chain.from_iterable(rows), dtype=np.int64, count=len(rows))
 
-    def _count(self, ids: Select[Any], column: Any, without: Sequence[int]) -> int:  # noqa: ANN401 - a column
-        rows = ids.where(column.not_in(without)).order_by(None).subquery()
-        with Session(self._engine) as session:
-            return session.scalar(select(func.count()).select_from(rows)) or 0
-
     def _counts(self, column: Any) -> Counter[Any]:  # noqa: ANN401 - a mapped column of any type
-        with Session(self._engine) as session:
-            rows = session.execute(select(column, func.count()).group_by(column))
+        with self._connect() as connection:
+            rows = connection.execute(select(column, func.count()).group_by(column))
             return Counter({value: count for value, count in rows})  # noqa: C416 - rows are tuples, but no pairs
 
     def _read(self, *conditions: Any) -> Iterator[IndexedImage]:  # noqa: ANN401 - SQL expressions
@@ -194,7 +237,7 @@ class Database:
             .order_by(ImageRow.image_id, ObjectRow.object_id)
         )
         split = len(IMAGE_COLUMNS)
-        with Session(self._engine) as session:
-            for _, group in groupby(session.execute(rows), key=lambda row: row[0]):
+        with self._connect() as connection:
+            for _, group in groupby(connection.execute(rows), key=lambda row: row[0]):
                 joined = [tuple(row) for row in group]  # one row of None for an image without objects
                 yield to_image(joined[0][:split], [row[split:] for row in joined if row[split] is not None])

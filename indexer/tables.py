@@ -1,16 +1,24 @@
-"""The tables of a collection's SQLite file, and records <-> rows."""
+"""The tables of a collection's records, in a SQLite file or a schema of PostgreSQL, and records <-> rows."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from indexer.records import Box, IndexedImage, ObjectLabel
+from indexer.records import Box, IndexedImage, ObjectLabel, SkippedImage
 
 
 class Base(DeclarativeBase):
-    """What SQLAlchemy knows the tables by."""
+    """What SQLAlchemy knows the tables by.
+
+    PostgreSQL is told to do as SQLite does: to order text by its bytes, and to compare with any number of 64 bits.
+    """
+
+    type_annotation_map: ClassVar = {
+        str: String().with_variant(String(collation="C"), "postgresql"),
+        int: Integer().with_variant(BigInteger(), "postgresql"),
+    }
 
 
 class ImageRow(Base):
@@ -18,7 +26,7 @@ class ImageRow(Base):
 
     __tablename__ = "images"
 
-    image_id: Mapped[int] = mapped_column(primary_key=True)
+    image_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     filename: Mapped[str] = mapped_column(unique=True)
     sha256: Mapped[str]
     split: Mapped[str | None] = mapped_column(index=True)
@@ -32,7 +40,7 @@ class ObjectRow(Base):
 
     __tablename__ = "objects"
 
-    object_id: Mapped[int] = mapped_column(primary_key=True)
+    object_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     image_id: Mapped[int] = mapped_column(ForeignKey("images.image_id"), index=True)
     class_name: Mapped[str]
     xmin: Mapped[float]
@@ -71,10 +79,16 @@ def image_row(image: IndexedImage) -> dict[str, Any]:
     return {**{name: getattr(image, name) for name in IMAGE_COLUMNS}, "objects": len(image.objects)}
 
 
-def object_rows(images: Sequence[IndexedImage]) -> list[dict[str, Any]]:
+def object_rows(images: Iterable[IndexedImage]) -> Iterator[dict[str, Any]]:
     """The rows of all objects; object ids count on through the images."""
     pairs = ((image, label) for image in images for label in image.objects)
-    return [{"object_id": number, **_object_row(image, label)} for number, (image, label) in enumerate(pairs)]
+    for number, (image, label) in enumerate(pairs):
+        yield {"object_id": number, **_object_row(image, label)}
+
+
+def skipped_row(image: SkippedImage) -> dict[str, Any]:
+    """The row of a picture that was left out."""
+    return {"filename": image.filename, "reason": image.reason}
 
 
 def to_image(values: Sequence[Any], objects: Sequence[Sequence[Any]]) -> IndexedImage:

@@ -1,16 +1,17 @@
-"""Records in a SQLite file: what goes in comes out."""
+"""Records in a SQLite file, and in PostgreSQL: what goes in comes out."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import database
 from indexer.database import Database
 from indexer.errors import CollectionError
-from indexer.records import IndexedImage, ObjectLabel, SkippedImage
+from indexer.records import Box, IndexedImage, ObjectLabel, SkippedImage
+from tests.postgres import Stored
 from tests.test_annotation_xml import labels, names
 
 splits = st.none() | st.sampled_from(["train", "val", "test"])
@@ -30,30 +31,54 @@ def as_image(image_id: int, split: str | None, objects: tuple[ObjectLabel, ...])
 
 
 @settings(deadline=None, max_examples=40)
-@given(contents, st.dictionaries(names, names, max_size=3))
+@given(content=contents, reasons=st.dictionaries(names, names, max_size=3))
 def test_what_is_written_comes_back(
-    content: list[tuple[str | None, tuple[ObjectLabel, ...]]], reasons: dict[str, str]
+    stored: Stored,
+    content: list[tuple[str | None, tuple[ObjectLabel, ...]]],
+    reasons: dict[str, str],
 ) -> None:
     images = [as_image(image_id, *one) for image_id, one in enumerate(content)]
     skipped = [SkippedImage(name, reason) for name, reason in sorted(reasons.items())]
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "metadata.sqlite"
-        database.write(path, images, skipped)
-        read = Database(path)
-
+    with stored(images, skipped) as read:
         assert read.count() == len(images)
         assert read.all_images() == images
-        assert sorted(read.skipped(), key=lambda one: one.filename) == skipped
-        assert sum(read.class_counts().values()) == sum(len(image.objects) for image in images)
-        read.close()
+        assert read.skipped() == skipped
+        assert read.splits() == [image.split for image in images]
+        assert read.main_classes(len(images)) == [main_class(image) for image in images]
+        assert read.poses() == sorted({label.pose for image in images for label in image.objects if label.pose})
+        assert read.class_counts() == Counter(label.class_name for image in images for label in image.objects)
+        objects = [label for image in images for label in image.objects]
+        assert read.labels(range(len(objects))) == objects
 
 
-def test_images_come_in_the_order_asked_for_without_those_that_are_not_there(tmp_path: Path) -> None:
-    database.write(tmp_path / "a.sqlite", [as_image(image_id, None, ()) for image_id in range(1_200)], [])
+def main_class(image: IndexedImage) -> str | None:
+    return None if image.main_object is None else image.main_object.class_name
 
-    found = Database(tmp_path / "a.sqlite").images([1_100, 3, 5_000, 700])
+
+def test_images_come_in_the_order_asked_for_without_those_that_are_not_there(stored: Stored) -> None:
+    with stored([as_image(image_id, None, ()) for image_id in range(1_200)], []) as read:
+        found = read.images([1_100, 3, 5_000, 2**40, 700])
 
     assert [image.image_id for image in found] == [1_100, 3, 700]
+
+
+def test_content_is_found_by_how_its_checksum_begins_to_the_letter(stored: Stored) -> None:
+    with stored([replace(as_image(0, None, ()), sha256="ab%_" * 16), as_image(1, None, ())], []) as read:
+        found = {
+            start: len(read.images_of_content(start))
+            for start in ("", "ab%", "ab%_" * 16, "AB", "a_", "%", "ab\0", "\0", "0" * 62)
+        }
+
+    assert found == {"": 2, "ab%": 1, "ab%_" * 16: 1, "AB": 0, "a_": 0, "%": 0, "ab\0": 0, "\0": 0, "0" * 62: 1}
+
+
+def test_text_is_ordered_by_its_bytes(stored: Stored) -> None:
+    texts = ["a", "B", "Z", "_", "b", "é", "~", "10", "9", "\U0001f600", "\uffee"]
+    objects = tuple(ObjectLabel("cat", Box(0, 0, 1, 1), pose) for pose in texts)
+    skipped = [SkippedImage(name, "why") for name in texts]
+    with stored([as_image(0, None, objects)], skipped) as read:
+        assert read.poses() == sorted(texts)
+        assert [one.filename for one in read.skipped()] == sorted(texts)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:

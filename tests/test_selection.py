@@ -1,15 +1,11 @@
-"""Filters in SQL against the same conditions in plain Python."""
-
-from pathlib import Path
-from tempfile import TemporaryDirectory
+"""Filters in SQL, in a SQLite file and in PostgreSQL, against the same conditions in plain Python."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import database
-from indexer.database import Database
 from indexer.filters import NO_FILTERS, Filters
 from indexer.records import Box, IndexedImage, ObjectLabel
+from tests.postgres import Stored
 
 WIDTH, HEIGHT = 100, 80
 CLASSES, SPLITS, POSES = ("cat", "dog", "cow"), ("train", "val"), ("Left", "Frontal")
@@ -52,6 +48,16 @@ filters = st.builds(
 )
 
 
+def as_images(content: list[tuple[str | None, tuple[ObjectLabel, ...]]]) -> list[IndexedImage]:
+    return [
+        IndexedImage(
+            image_id=number, filename=f"{number}.jpg", sha256="0" * 64, split=split,
+            width=WIDTH, height=HEIGHT, objects=labels,
+        )
+        for number, (split, labels) in enumerate(content)
+    ]  # fmt: skip
+
+
 def within(value: float, least: float | None, most: float | None) -> bool:
     return (least is None or value >= least) and (most is None or value <= most)
 
@@ -88,24 +94,22 @@ def object_fits(label: ObjectLabel, asked: Filters) -> bool:
 
 
 @settings(deadline=None, max_examples=80)
-@given(contents, filters)
+@given(content=contents, asked=filters, without=st.lists(st.integers(0, 20), max_size=6))
 def test_filters_select_what_fulfils_them_and_nothing_else(
-    content: list[tuple[str | None, tuple[ObjectLabel, ...]]], asked: Filters
+    stored: Stored,
+    content: list[tuple[str | None, tuple[ObjectLabel, ...]]],
+    asked: Filters,
+    without: list[int],
 ) -> None:
-    images = [
-        IndexedImage(
-            image_id=number, filename=f"{number}.jpg", sha256="0" * 64, split=split,
-            width=WIDTH, height=HEIGHT, objects=labels,
-        )
-        for number, (split, labels) in enumerate(content)
-    ]  # fmt: skip
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "metadata.sqlite"
-        database.write(path, images, [])
-        read = Database(path)
+    images = as_images(content)
+    with stored(images, []) as read:
         found_images, found_objects = read.matching_images(asked), read.matching_objects(asked)
         owners = read.images_of_objects()
-        read.close()
+        counted_images = read.matching_images_count(asked, without)
+        counted_objects = read.matching_objects_count(asked, without)
+
+    assert counted_images == len(set(found_images.tolist()) - set(without))
+    assert counted_objects == len(set(found_objects.tolist()) - set(without))
 
     fitting = [image for image in images if image_fits(image, asked)]
     one_object = asks_of_one_object(asked)
@@ -119,6 +123,27 @@ def test_filters_select_what_fulfils_them_and_nothing_else(
     assert found_objects.tolist() == [
         number for number, (image, label) in enumerate(pairs) if image in fitting and object_fits(label, asked)
     ]
+
+
+def test_counts_leave_any_number_of_ids_out(stored: Stored) -> None:
+    with stored(as_images([("train", ())] * 1_300), []) as read:
+        left = read.matching_images_count(Filters(split=("train",)), [*range(1_200), *range(1_100), 2**40])
+
+    assert left == 100
+
+
+def test_values_that_no_record_can_have_are_found_nowhere(stored: Stored) -> None:
+    label = ObjectLabel("cat", Box(0, 0, 10, 8), "Left")
+    with stored(as_images([("train", (label,))]), []) as read:
+        for asked in (
+            Filters(class_any=("c\0at",)),
+            Filters(class_all=("cat", "\0")),
+            Filters(split=("\0",)),
+            Filters(pose=("Left\0",)),
+            Filters(min_objects=2**40),
+        ):
+            assert read.matching_images_count(asked) == read.matching_objects_count(asked) == 0
+        assert read.matching_images_count(Filters(class_none=("\0",), max_objects=2**40)) == 1
 
 
 def test_no_filters_ask_nothing() -> None:
