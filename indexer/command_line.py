@@ -62,7 +62,8 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command asked for."""
         logging.basicConfig(format="%(message)s", level=logging.INFO)
-        logging.getLogger("faiss.loader").setLevel(logging.WARNING)
+        for chatty in ("faiss.loader", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:

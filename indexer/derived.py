@@ -120,6 +120,11 @@ def array_files(generation: Path) -> list[Path]:
     return sorted((generation.parents[1] / FOLDER / generation.name).glob(f"*{ARRAYS}"))
 
 
+def record_file(generation: Path, name: str) -> Path:
+    """The file of a record that was worked out from a generation, there or not."""
+    return generation.parents[1] / FOLDER / generation.name / f"{name}{RECORD}"
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """By which one content of a file is told from the next; None where it cannot be asked for."""
     try:
@@ -151,6 +156,7 @@ def _store(collection: Collection, filename: str, write: Callable[[BinaryIO], ob
             settle(part, path)
         finally:
             part.unlink(missing_ok=True)
+        collection.store.share(path.parent)
 
 
 def _prune(collection: Collection) -> None:

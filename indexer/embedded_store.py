@@ -16,6 +16,7 @@ from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats
 from indexer.search_index import SearchIndex
 from indexer.store import Target
+from indexer.store_addresses import EMBEDDED_METADATA, EMBEDDED_VECTORS
 from indexer.vector_index import VectorIndex
 
 
@@ -27,6 +28,7 @@ class EmbeddedStore:
     """
 
     keeps_files = True
+    places = (EMBEDDED_VECTORS, EMBEDDED_METADATA)
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -34,9 +36,6 @@ class EmbeddedStore:
     def published_folder(self) -> Path:
         """See `Store`."""
         return newest_folder(self._path)
-
-    def look(self) -> None:
-        """See `Store`."""
 
     def check(self) -> None:
         """See `Store`."""

@@ -73,15 +73,3 @@ class StorageError(LookalikeError):
 
 class DownloadError(LookalikeError):
     """A host cannot be reached, or what it sent is not what its checksum promises."""
-
-
-class StoreUnreachableError(LookalikeError):
-    """A server that holds vectors or metadata cannot be reached, or did not answer in time.
-
-    Attributes:
-        store: which of them, such as "postgresql".
-    """
-
-    def __init__(self, store: str, message: str) -> None:
-        super().__init__(message)
-        self.store = store

@@ -41,6 +41,8 @@ def describe(path: Path) -> dict[str, Any]:
             "recall_at_10": index.recall,
             "query_ms": index.milliseconds,
             "object_index": manifest.object_index,
+            "vectors_in": collection.store.places[0],
+            "metadata_in": collection.store.places[1],
             "voc_root": manifest.voc_root,
             "bytes": sum(file["bytes"] for file in manifest.files.values()),
         }

@@ -17,6 +17,7 @@ from indexer.milvus_words import MOST_HITS, Effort, Question, Shape
 from indexer.milvus_writing import write_index
 from indexer.records import Hit
 from indexer.reduction import Floats
+from indexer.subset import Subset
 
 __all__ = ["MilvusIndex", "write_index"]
 
@@ -29,11 +30,14 @@ class MilvusIndex:
 
     Attributes:
         note: what is told of it.
+        narrows_by_rows: see `SearchIndex`.
 
     Raises:
         CollectionError: in every method: the server refuses what is asked.
         StoreUnreachableError: in every method: it cannot be reached, or does not answer in time.
     """
+
+    narrows_by_rows = False
 
     def __init__(self, server: MilvusServer, name: str, note: IndexNote, shape: Shape) -> None:
         self.note = note
@@ -104,7 +108,7 @@ class MilvusIndex:
         return found[places.ravel()]
 
     def nearest(
-        self, vector: Floats, k: int, exclude: Sequence[int] = (), filters: Filters = NO_FILTERS
+        self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Subset | None = None
     ) -> list[Hit]:
         """The k rows closest to a unit vector (d,), best first, equals by number; fewer where there are fewer.
 
@@ -112,8 +116,9 @@ class MilvusIndex:
             vector: what to search with.
             k: how many, from 1.
             exclude: rows to leave out.
-            filters: what the rows fulfil. All k are found wherever so many do.
+            among: the only rows to search in, told by filters; None for all. All k are found wherever so many are.
         """
+        filters = NO_FILTERS if among is None else among.filters
         depth = k + 1
         while True:
             hits = self._best(vector, depth, exclude, filters)

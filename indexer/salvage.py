@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from indexer.database import Database
 from indexer.errors import CollectionError
 from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
+from indexer.generations import is_mirrored
 from indexer.manifest import Manifest, damage_of
 from indexer.maps_file import MapsFile
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, object_keys
+from indexer.shared_parts import VECTOR_FILES, SharedParts, checksums_of
+from indexer.stores import store_of_generation
 from indexer.tail_rows import TailRows
 
 _FLOAT, _HALF = 4, 2  # bytes
@@ -37,8 +39,12 @@ class Salvage:
         self.folder = folder
         self.manifest = manifest
         self._former = former
-        found = {name: damage_of(folder / name, expected) for name, expected in manifest.files.items()}
+        self._embedded = INDEX_FILE in manifest.files
+        here = {REDUCTION_FILE} if is_mirrored(folder) else manifest.files.keys()
+        found = {name: damage_of(folder / name, manifest.files[name]) for name in here}
         self.damage = {name: damage for name, damage in found.items() if damage}
+        if not self._embedded and not is_mirrored(folder):
+            self.damage |= SharedParts(folder, manifest, self._rows).damage()
 
     @cached_property
     def reduction(self) -> Reduction:
@@ -70,7 +76,7 @@ class Salvage:
 
     def vectors(self) -> Floats:
         """(N, d) float32, of which the rows of `all_images` are intact."""
-        return self._tail(INDEX_FILE).vectors()
+        return self._vectors(INDEX_FILE)
 
     def open_maps(self, stage: str) -> MapsFile:
         """The maps of a stage, of which the rows of `all_images` are intact."""
@@ -81,15 +87,16 @@ class Salvage:
         """`object_key` -> vector, of the objects whose vector is intact."""
         if not self.manifest.object_index or not self.objects:
             return {}
-        vectors, intact = self._tail(OBJECT_INDEX_FILE).vectors(), self.intact(OBJECT_INDEX_FILE)
+        vectors, intact = self._vectors(OBJECT_INDEX_FILE), self.intact(OBJECT_INDEX_FILE)
         return {key: vector for key, vector, whole in zip(self.objects, vectors, intact, strict=True) if whole}
 
     @cached_property
     def pictures(self) -> Sequence[IndexedImage]:
         """All images, by id; none where nothing tells them any more."""
         if DATABASE_FILE not in self.damage:
-            with closing(Database(self.folder / DATABASE_FILE)) as database:
-                return database.all_images()
+            store = store_of_generation(self.folder)
+            with closing(store), closing(store.open_records(self.folder)) as records:
+                return records.all_images()
         return self._rows.pictures if self._rows else ()
 
     @cached_property
@@ -101,6 +108,8 @@ class Salvage:
 
     def intact(self, name: str) -> NDArray[np.bool_]:
         """Which rows of a file of vectors or maps are what they were; all are of one length with what is told."""
+        if name in VECTOR_FILES and not self._embedded:
+            return SharedParts(self.folder, self.manifest, self._rows).intact(name)
         tail = self._tail(name)
         if name not in self.damage:
             return np.ones(tail.count, dtype=np.bool_)
@@ -122,15 +131,19 @@ class Salvage:
         names = {image.sha256: image.filename for image in self.pictures}
         return tuple(dict.fromkeys(names[self.objects[row].partition("@")[0]] for row in rows))
 
+    def _vectors(self, name: str) -> Floats:
+        if self._embedded:
+            return self._tail(name).vectors()
+        return SharedParts(self.folder, self.manifest, self._rows).vectors(name)
+
     @cached_property
     def _rows(self) -> RowChecksums | None:
-        return None if ROWS_FILE in self.damage else RowChecksums.load(self.folder / ROWS_FILE)
+        whole = damage_of(self.folder / ROWS_FILE, self.manifest.files[ROWS_FILE]) is None
+        return RowChecksums.load(self.folder / ROWS_FILE) if whole else None
 
     def _checksums(self, rows: RowChecksums, name: str) -> Checksums:
-        if name == INDEX_FILE:
-            return rows.vectors
-        if name == OBJECT_INDEX_FILE:
-            return rows.object_vectors
+        if name in VECTOR_FILES:
+            return checksums_of(rows, name)
         return next(checksums for stage, checksums in rows.maps.items() if maps_file(stage) == name)
 
     def _tail(self, name: str) -> TailRows:

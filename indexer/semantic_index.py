@@ -4,20 +4,24 @@ The rows come from whoever knows that (a trained head); here they are kept, sear
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from indexer import derived
 from indexer.collection import Collection
+from indexer.derived_files import Record
 from indexer.errors import CollectionError
 from indexer.index_building import build_index
 from indexer.index_settings import DEFAULT_SETTINGS, IndexNote, IndexSettings
 from indexer.records import Hit
 from indexer.reduction import Floats
+from indexer.search_index import SearchIndex
+from indexer.store import Target
 from indexer.subset import Subset
 from indexer.vector_index import VectorIndex
 
-_NAME = "semantic"
+NAME = "semantic"
 
 
 class SemanticIndex:
@@ -27,7 +31,7 @@ class SemanticIndex:
         source: digest of what the rows were made with.
     """
 
-    def __init__(self, index: VectorIndex, source: str) -> None:
+    def __init__(self, index: SearchIndex, source: str) -> None:
         self.source = source
         self._index = index
 
@@ -43,7 +47,11 @@ class SemanticIndex:
         Raises:
             CollectionError: it is damaged, or not of this generation.
         """
-        arrays = derived.load(collection, _NAME)
+        if not collection.store.keeps_files:
+            return derived.load_made(
+                collection, NAME, partial(cls._open, collection), command="python -m localizer align"
+            )
+        arrays = derived.load(collection, NAME)
         if arrays is None:
             return None
         rows = len(arrays.get("vectors", ()))
@@ -55,8 +63,20 @@ class SemanticIndex:
         return cls(VectorIndex.from_arrays(arrays), str(arrays["source"]))
 
     def save(self, collection: Collection) -> None:
-        """Keep it beside its generation."""
-        derived.save(collection, _NAME, {**self._index.to_arrays(), "source": np.array(self.source)})
+        """Keep it beside its generation, or where the vectors of that are."""
+        if isinstance(self._index, VectorIndex) and collection.store.keeps_files:
+            derived.save(collection, NAME, {**self._index.to_arrays(), "source": np.array(self.source)})
+            return
+        target = Target(collection.folder, collection.manifest.generation)
+        name, settings = _name(self.source), collection.manifest.index
+        note = collection.store.write_index(target, name, self.vectors, collection.all_images(), settings)
+        derived.save_record(collection, NAME, {"source": self.source, "note": note.to_text()})
+
+    @classmethod
+    def _open(cls, collection: Collection, record: Record) -> "SemanticIndex":
+        """The one that a record tells of."""
+        source, note = str(record["source"]), IndexNote.from_text(str(record["note"]))
+        return cls(collection.store.open_index(collection.folder, _name(source), note), source)
 
     @property
     def note(self) -> IndexNote:
@@ -68,6 +88,15 @@ class SemanticIndex:
         """(N, d) float32 unit rows; row = image id."""
         return self._index.vectors()
 
+    @property
+    def dim(self) -> int:
+        """Length of a row."""
+        return self._index.dim
+
+    def rows(self, image_ids: Sequence[int]) -> Floats:
+        """The rows of these images, (n, d) float32."""
+        return self._index.rows(image_ids)
+
     def nearest(
         self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Subset | None = None
     ) -> list[Hit]:
@@ -77,3 +106,8 @@ class SemanticIndex:
     def vector(self, image_id: int) -> Floats:
         """One row, (d,) float32 of unit length."""
         return self._index.vector(image_id)
+
+
+def _name(source: str) -> str:
+    """What an index is called beside others, which former heads made."""
+    return f"{NAME}_{source[:12]}"

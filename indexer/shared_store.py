@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from indexer import milvus_rows, mirror, store_addresses
+from indexer import mirror, store_addresses
 from indexer.build_lock import only_builder
 from indexer.catalogue import Catalogue
 from indexer.database import Database
@@ -23,13 +23,14 @@ from indexer.generations import discard, folder_of, generations, is_embedded, mo
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import Manifest
 from indexer.milvus_index import MilvusIndex
+from indexer.milvus_rows import Facts
 from indexer.milvus_server import MilvusServer
 from indexer.milvus_writing import write_index
 from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats
 from indexer.search_index import SearchIndex
 from indexer.store import Target
-from indexer.store_addresses import Addresses, name_of
+from indexer.store_addresses import Addresses, name_of, shown
 
 _KEYS = {INDEX_FILE: "images", OBJECT_INDEX_FILE: "objects"}
 
@@ -55,6 +56,11 @@ class SharedStore:
         self._addresses = addresses
         self._pulled: int | None = None
 
+    @property
+    def places(self) -> tuple[str, str]:
+        """See `Store`; without passwords."""
+        return shown(self._addresses.vectors), shown(self._addresses.metadata)
+
     @cached_property
     def _catalogue(self) -> Catalogue:
         return Catalogue(self._addresses.metadata, self._name, self._addresses.timeout)
@@ -75,12 +81,6 @@ class SharedStore:
             )
         self._pull(number)
         return folder_of(self._path, number)
-
-    def look(self) -> None:
-        """See `Store`."""
-        number = self._catalogue.published()
-        if number is not None:
-            self._pull(number)
 
     def check(self) -> None:
         """See `Store`."""
@@ -130,7 +130,7 @@ class SharedStore:
         self, target: Target, name: str, vectors: Floats, images: Sequence[IndexedImage], settings: IndexSettings
     ) -> IndexNote:
         """See `Store`."""
-        describe = milvus_rows.of_objects if name == OBJECT_INDEX_FILE else milvus_rows.of_images
+        describe = Facts.of_objects if name == OBJECT_INDEX_FILE else Facts.of_images
         return write_index(
             self._milvus, self._index_name(target.number, name), vectors, describe(images), settings
         )

@@ -32,6 +32,7 @@ class Store(Protocol):
 
     Attributes:
         keeps_files: whether all lies in files of the collection's folder.
+        places: what keeps vectors and records, to be told.
 
     Every method may raise StorageError where something cannot be written, and StoreUnreachableError where a server
     does not answer.
@@ -40,17 +41,16 @@ class Store(Protocol):
     @property
     def keeps_files(self) -> bool: ...  # noqa: D102 - above
 
+    @property
+    def places(self) -> tuple[str, str]: ...  # noqa: D102 - above
+
     def published_folder(self) -> Path:
-        """The folder of the published generation.
+        """The folder of the published generation; what readers need beside it is brought in from servers.
 
         Raises:
             EmptyCollectionError: nothing is published yet.
             CollectionError: there is no such collection.
         """
-        ...
-
-    def look(self) -> None:
-        """Have the collection's folder hold the small files of what is published now."""
         ...
 
     def check(self) -> None:

@@ -91,12 +91,17 @@ def load(path: Path) -> Addresses | None:
 def save(path: Path, addresses: Addresses) -> None:
     """Keep the addresses in a collection's folder, for its owner alone to read."""
     make_folder(path)
-    part = path / f"{FILENAME}.part"
+    part = path / f"{FILENAME}.{os.getpid()}.part"
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(asdict(addresses), file, indent=1)
     settle(part, path / FILENAME)
+
+
+def shown(address: str) -> str:
+    """An address without its password."""
+    return re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", address)
 
 
 def forget(path: Path) -> None:

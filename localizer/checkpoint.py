@@ -7,7 +7,7 @@ moved in by one rename; the former one is kept.
 import hashlib
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +23,7 @@ from indexer.durable import settle_folder
 from indexer.head_files import CARD, FORMAT_VERSION, HEADS, WEIGHTS
 from indexer.newest import numbered, read_newest
 from indexer.sealed import SealError
+from indexer.stores import store_of
 from indexer.writers_lock import only_writer
 from localizer.errors import HeadError, NoHeadError
 
@@ -73,6 +74,8 @@ def save(collection: Path, head: StoredHead) -> Path:
         for former in numbered(folder)[:-KEPT]:
             former.rename(building)  # gone at once: half a head would look damaged
             shutil.rmtree(building)
+        with closing(store_of(collection)) as store:
+            store.share(folder)
     return published
 
 

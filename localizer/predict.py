@@ -86,6 +86,10 @@ class Localizer:
         """Whether pictures have to be embedded with their maps."""
         return self.detector is not None or (self.main is not None and VECTOR not in self.main.needs)
 
+    def can_look_at(self, collection: Collection) -> bool:
+        """Whether what is stored of a collection's images is enough for the heads: maps may be elsewhere."""
+        return collection.has_maps or not self.needs_maps
+
     def look(self, embedding: Embedding) -> "Look":
         """Look at N embedded pictures; with maps where they are needed."""
         return Look(self, as_inputs(embedding))

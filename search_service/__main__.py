@@ -97,6 +97,8 @@ def main() -> None:
     help="Pictures of concurrent requests that are embedded at once, at most.",
 )
 @click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
+@click.option("--vectors", metavar="URI", help="Milvus, where the collection's folder does not tell.")
+@click.option("--metadata", metavar="URL", help="PostgreSQL, where the collection's folder does not tell.")
 @weights_option
 @inference_options
 @log_options
@@ -110,11 +112,13 @@ def serve(**options: Any) -> None:  # noqa: ANN401 - click's
     from search_service.settings import ServerSettings, Settings
 
     server = ServerSettings(**{field.name: options.pop(field.name) for field in fields(ServerSettings)})
+    settings = Settings(**options)
+    settings.keep_addresses()
     try:
-        Collection.open(options["collection"]).close()
+        Collection.open(settings.collection).close()
     except EmptyCollectionError as error:
         click.echo(f"Nothing is indexed yet: {error}", err=True)
-    run_server(Settings(**options), server)
+    run_server(settings, server)
 
 
 @main.command()

@@ -4,7 +4,7 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from indexer.errors import BoxError, ImageError, LookalikeError
+from indexer.errors import BoxError, ImageError, LookalikeError, StoreUnreachableError
 from indexer.records import IndexedImage
 from search_service.errors import RequestError
 from search_service.records import Match
@@ -230,4 +230,8 @@ def problem(error: LookalikeError) -> tuple[int, dict[str, str]]:
         return 400, {"code": "invalid_box", "message": str(error)}
     if isinstance(error, ImageError):
         return 400, {"code": "invalid_image", "message": str(error)}
+    if isinstance(error, StoreUnreachableError):
+        # Its own words name addresses, which are for the log.
+        message = f"expected {error.store} to answer in time, found it out of reach; try again in a moment"
+        return 503, {"code": "store_unreachable", "message": message}
     return 500, {"code": "internal_server_error", "message": str(error)}

@@ -212,7 +212,8 @@ def alive() -> Response:
 @api.response(200, ReadySchema)
 @api.doc(security=[])
 def ready() -> dict[str, Any]:
-    """Whether collection and backbone are loaded and agree; they were held against each other when they were."""
+    """Whether collection and backbone are loaded and agree, and the servers that it lies on, if any, answer."""
+    engine().collection.store.check()
     manifest = engine().collection.manifest
     return {
         "status": "ready",

@@ -1,10 +1,12 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
+import logging
+
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_smorest import Api
 from werkzeug.exceptions import HTTPException
 
-from indexer.errors import ImageError, LookalikeError
+from indexer.errors import ImageError, LookalikeError, StoreUnreachableError
 from indexer.records import Box
 from search_service.admin import admin
 from search_service.answer_schemas import ErrorSchema, problem
@@ -57,6 +59,9 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest is not typed
     ERROR_SCHEMA = ErrorSchema
 
 
+logger = logging.getLogger(__name__)
+
+
 def create_app(engine: SearchEngine | None = None, settings: Settings | None = None) -> Flask:
     """The application around an engine; without one, around what is published by settings, now and later.
 
@@ -86,7 +91,7 @@ def create_app(engine: SearchEngine | None = None, settings: Settings | None = N
         specification.register_blueprint(documented)
     for pages_of in (pages, maps, quality, docs):
         app.register_blueprint(pages_of)
-    for family in (RequestError, ImageError):
+    for family in (RequestError, ImageError, StoreUnreachableError):
         app.register_error_handler(family, _refuse_known)
     app.register_error_handler(HTTPException, _refuse_http)
     guard(app, settings.access)
@@ -110,6 +115,8 @@ def _follow(app: Flask, settings: Settings) -> Served:
 
 def _refuse_known(error: LookalikeError) -> Response:
     status, told = problem(error)
+    if isinstance(error, StoreUnreachableError):
+        logger.warning("%s", error)
     response = refuse(status, **told)
     response.headers.update(error.headers if isinstance(error, RequestError) else {})
     return response

@@ -15,6 +15,9 @@ def open_semantic_index(collection: Collection, localizer: Localizer | None) -> 
     if localizer is None or localizer.main is None:
         return None
     held = localizer.stored_semantic_index(collection)
+    if held is None and not localizer.can_look_at(collection):
+        logger.warning("Searching by looks alone: the maps are where the collection was built; align it there")
+        return None
     if held is None:
         logger.warning(
             "Working out the semantic index; to keep it: python -m localizer align --collection %s",

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from indexer import manifest
-from indexer.derived import Stamp, array_files, stamp_of
-from indexer.generations import generations
+from indexer import manifest, store_addresses
+from indexer.derived import Stamp, array_files, record_file, stamp_of
+from indexer.errors import EmptyCollectionError
+from indexer.semantic_index import NAME as SEMANTIC
+from indexer.stores import store_at
 from localizer import checkpoint
 from localizer.checkpoint import DETECT, MAIN
 
@@ -28,16 +30,52 @@ class Published:
     worked_out: Marks
 
 
-def look(path: Path) -> Published:
-    """What is published in this folder, which may be missing; takes a fraction of a millisecond."""
-    newest = generations(path)[-1:]
+class Lookout:
+    """Looks at a collection's folder, and what is published on servers for it.
+
+    Args:
+        path: the folder, which may be missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._addresses = store_addresses.load(path)
+        self._store = store_at(path, self._addresses)
+
+    def look(self) -> Published:
+        """What is published now; takes a fraction of a millisecond, or a question to a server.
+
+        Raises:
+            StoreUnreachableError: the server does not answer.
+            CollectionError: what is published there cannot be brought in here.
+        """
+        addresses = store_addresses.load(self._path)
+        if addresses != self._addresses:
+            self.close()
+            self._addresses, self._store = addresses, store_at(self._path, addresses)
+        try:
+            newest = [self._store.published_folder()]
+        except EmptyCollectionError:
+            newest = []
+        return _published(self._path, newest)
+
+    def close(self) -> None:
+        """Leave the servers."""
+        self._store.close()
+
+
+def _published(path: Path, newest: list[Path]) -> Published:
     heads = [head for task in (MAIN, DETECT) if (head := checkpoint.in_use(path, task))]
     return Published(
         generation=_marks([folder / manifest.FILENAME for folder in newest]),
         heads=_marks(heads),
-        worked_out=_marks([file for folder in newest for file in array_files(folder)]),
+        worked_out=_marks([file for folder in newest for file in _worked_out(folder)]),
     )
 
 
 def _marks(paths: list[Path]) -> Marks:
     return tuple((path, stamp_of(path)) for path in paths)
+
+
+def _worked_out(generation: Path) -> list[Path]:
+    return [*array_files(generation), record_file(generation, SEMANTIC)]

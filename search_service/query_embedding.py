@@ -68,7 +68,8 @@ class QueryEmbedder:
         self._files = files
         self._localizer = localizer
         self._semantic = semantic
-        dim = collection.manifest.vector_dim if semantic is None else semantic.vectors.shape[1]
+        self._lacks_maps = localizer is not None and not localizer.can_look_at(collection)
+        dim = collection.manifest.vector_dim if semantic is None else semantic.dim
         head = "" if semantic is None else semantic.source
         self._texts = EmbeddingTexts(collection.manifest.fingerprint, head, dim)
 
@@ -81,7 +82,7 @@ class QueryEmbedder:
             ImageError: the bytes are not a picture that can be decoded, or nothing of the box is inside it.
             RequestError: picture too large, file gone, an embedding of another collection, or no decoder.
         """
-        return replace(self._prepare(picture, find, seconds), localize=localize)
+        return replace(self._prepare(picture, find, seconds, localize=localize), localize=localize)
 
     def blank(self) -> Prepared:
         """A picture of nothing, to be seen for a trial."""
@@ -123,7 +124,7 @@ class QueryEmbedder:
         with timings.measure("embed"):
             with_maps = self._localizer is not None and any(one.localize for one in pictures)
             embedding = self._collection.embeddings(ids, with_maps=with_maps)
-            rows = None if self._semantic is None else self._semantic.vectors[ids]
+            rows = None if self._semantic is None else self._semantic.rows(ids)
         return self._look(pictures, embedding, rows, timings)
 
     def _look(
@@ -143,11 +144,13 @@ class QueryEmbedder:
         seen = zip(pictures, rows, embedding.vectors, localizations, strict=True)
         return [self._sight(*one) for one in seen]
 
-    def _prepare(self, picture: QueryPicture, find: Callable[[int], IndexedImage], seconds: float) -> Prepared:
+    def _prepare(
+        self, picture: QueryPicture, find: Callable[[int], IndexedImage], seconds: float, *, localize: bool
+    ) -> Prepared:
         match picture:
             case EmbeddedPicture(embedding):
                 return Prepared(row=self._texts.read(embedding))
-            case IndexedPicture(image_id, None):
+            case IndexedPicture(image_id, None) if not (localize and self._lacks_maps):
                 image = find(image_id)
                 return Prepared(image=image, width=image.width, height=image.height)
             case IndexedPicture(image_id, box):

@@ -5,8 +5,8 @@ from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from indexer.errors import EmptyCollectionError, LookalikeError
-from search_service import published
 from search_service.decoders import Decoders
+from search_service.published import Lookout, Published
 from search_service.served import Opened, Served
 from search_service.settings import Settings
 
@@ -29,7 +29,10 @@ class Reloader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._seen = published.look(settings.collection)  # before it is opened: what comes meanwhile is a change
+        settings.keep_addresses()
+        self._lookout = Lookout(settings.collection)
+        # Before it is opened: what comes meanwhile is a change.
+        self._seen: Published | None = self._lookout.look()
         self._decoders = Decoders()
         self.served = _open_first(settings, self._decoders)
         self._wishes: SimpleQueue[Event] = SimpleQueue()
@@ -56,6 +59,7 @@ class Reloader:
         self.served.stop()
         self.served.close_unused()
         self._decoders.close()
+        self._lookout.close()
 
     def _run(self) -> None:
         while not self._closing:
@@ -77,10 +81,21 @@ class Reloader:
 
     def _look(self, *, again: bool) -> None:
         """Open what is published, if it is not what was tried last; `again`: also if that was refused."""
-        found = published.look(self._settings.collection)
+        try:
+            found = self._lookout.look()
+        except LookalikeError as error:  # to go on with what is served, and look again
+            self._miss(str(error))
+            return
         if found != self._seen or (again and self.served.failure):
             self._seen = found
             self._swap()
+
+    def _miss(self, failure: str) -> None:
+        """Tell once that nothing can be seen; whatever is seen next is opened."""
+        self._seen = None
+        if failure != self.served.failure:
+            logger.error("What is published now cannot be seen: %s", failure)
+            self.served.refuse(failure)
 
     def _swap(self) -> None:
         try:

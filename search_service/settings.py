@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from indexer import store_addresses
 from indexer.errors import CollectionError, InferenceError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from search_service.access import Access
@@ -28,6 +29,7 @@ class Settings:
         max_batch: how many pictures of concurrent requests are embedded at once, at most.
         access: who may ask.
         metrics_folder: where several processes count together for Prometheus; None where one counts alone.
+        vectors, metadata: addresses of the collection's servers; None for those that its folder tells.
     """
 
     collection: Path
@@ -37,10 +39,25 @@ class Settings:
     max_batch: int = MAX_BATCH
     access: Access = field(default_factory=Access)
     metrics_folder: Path | None = None
+    vectors: str | None = None
+    metadata: str | None = None
+
+    def keep_addresses(self) -> None:
+        """Have the collection's folder tell the addresses that are given here, for all that opens it.
+
+        Raises:
+            CollectionError: as `settle_addresses`.
+        """
+        known = store_addresses.load(self.collection)
+        addresses = store_addresses.settle_addresses(known, self.vectors, self.metadata)
+        if addresses and addresses != known:
+            store_addresses.save(self.collection, addresses)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """LOOKALIKE_COLLECTION; where set, _WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME, _PRECISION and _API_KEY_FILE.
+        """LOOKALIKE_COLLECTION; where set, _WEIGHTS, _VOC_ROOT, _DEVICE, _RUNTIME, _PRECISION, _API_KEY_FILE.
+
+        LOOKALIKE_VECTORS and _METADATA, where set, are addresses of servers, and may hold passwords.
 
         PROMETHEUS_MULTIPROC_DIR is prometheus-client's own, for servers of several processes.
 
@@ -67,6 +84,8 @@ class Settings:
             ),
             access=Access(keys=read_keys(Path(key_file)) if key_file else None),
             metrics_folder=Path(metrics_folder) if metrics_folder else None,
+            vectors=environment.get("LOOKALIKE_VECTORS") or None,
+            metadata=environment.get("LOOKALIKE_METADATA") or None,
         )
 
 
