@@ -122,7 +122,7 @@ class MilvusIndex:
         depth = k + 1
         while True:
             hits = self._best(vector, depth, exclude, filters)
-            # Which of equal rows a server leaves out is chance: where the last is one of them, it is asked for more.
+            # Which of equal rows a server leaves out is chance; where the last is one of them, more are asked for.
             if len(hits) < depth or depth > MOST_HITS or hits[k].score < hits[k - 1].score:
                 return hits[:k]
             depth *= 2

@@ -20,7 +20,20 @@ needs_milvus = pytest.mark.skipif(
 )
 
 WIDTH, HEIGHT = 100, 80
-CLASSES = ("dog", "cat", 'th"e', "back\\slash", "line\nbreak\r", "tab\t", "猫 ünï 🐶", "it's", "a\\", "%_", "null", "")
+CLASSES = (
+    "dog",
+    "cat",
+    'th"e',
+    "back\\slash",
+    "line\nbreak\r",
+    "tab\t",
+    "猫 ünï 🐶",
+    "it's",
+    "a\\",
+    "%_",
+    "null",
+    "",
+)
 SPLITS = ("train", "val", 'te"st\\n')
 POSES = ("Left", "Frontal", "Ünspecified", "\\")
 BOXES = (Box(0, 0, 10, 8), Box(0, 0, 20, 40), Box(0, 0, 50, 40), Box(5, 5, 98, 77), Box(0.5, 0.25, 33.3, 77.7))
@@ -63,7 +76,9 @@ def _wait(port: int, process: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("the milvus-lite server did not start")
 
 
-def made_up_images(count: int, seed: int, *, objects: int = 5, classes: Sequence[str] = CLASSES) -> list[IndexedImage]:
+def made_up_images(
+    count: int, seed: int, *, objects: int = 5, classes: Sequence[str] = CLASSES
+) -> list[IndexedImage]:
     """Images that are told of in every way there is, with up to so many objects; always the same of the same."""
     dice = random.Random(seed)  # noqa: S311 - nothing is kept secret with it
 

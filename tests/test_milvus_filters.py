@@ -88,7 +88,7 @@ def without(rows: Any, exclude: list[int]) -> list[int]:  # noqa: ANN401 - an ar
 
 
 @needs_milvus
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=100)
 @given(filters, excluded)
 def test_an_expression_selects_what_sql_selects(
     server: MilvusServer, metadata: Database, asked: Filters, exclude: list[int]

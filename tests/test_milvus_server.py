@@ -3,6 +3,7 @@
 import logging
 import multiprocessing
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from indexer import milvus_server
 from indexer.errors import CollectionError, StoreBusyError, StoreUnreachableError
 from indexer.milvus_address import MilvusAddress
 from indexer.milvus_rows import Facts
@@ -94,7 +94,9 @@ def test_a_server_that_does_not_answer_is_told_of_in_time(
     server = MilvusServer(f"http://root:s3cret@127.0.0.1:{mute if listening else free_port()}/pets", timeout=0.5)
     started = time.monotonic()
 
-    with pytest.raises(StoreUnreachableError, match="answer within 0.5 seconds, found no answer; see that") as told:
+    with pytest.raises(
+        StoreUnreachableError, match=r"answer within 0\.5 seconds, found no answer; see that"
+    ) as told:
         ask(server)
 
     assert time.monotonic() - started < 2
@@ -108,14 +110,14 @@ def test_many_who_wait_for_a_silent_server_wait_no_longer_than_one(mute: int) ->
     started = time.monotonic()
 
     with ThreadPoolExecutor(8) as threads:
-        told = [threads.submit(server.names, "").exception() for _ in range(8)]
+        asked = [threads.submit(server.names, "") for _ in range(8)]
 
-    assert [type(error) for error in told] == [StoreUnreachableError] * 8
-    assert time.monotonic() - started < 10
+    assert [type(one.exception()) for one in asked] == [StoreUnreachableError] * 8
+    assert time.monotonic() - started < 4
 
 
 @needs_milvus
-def test_a_server_that_dies_is_missed_and_found_again(tmp_path: Path) -> None:
+def test_a_server_that_dies_is_missed(tmp_path: Path) -> None:
     with serving(tmp_path) as (address, process):
         server = MilvusServer(address, timeout=1)
         make(server, "server_a")
@@ -132,7 +134,9 @@ def test_what_a_server_refuses_is_told_in_one_line(
 ) -> None:
     caplog.set_level(logging.DEBUG)
 
-    with pytest.raises(CollectionError, match="expected Milvus at http.* to do as asked, found: .*nowhere") as told:
+    with pytest.raises(
+        CollectionError, match=r"expected Milvus at http.* to do as asked, found: .*nowhere"
+    ) as told:
         server.query("nowhere", "row > 0", ["row"])
 
     assert "\n" not in str(told.value)
@@ -196,7 +200,9 @@ def test_an_address_is_read_and_its_secrets_kept_apart(uri: str, found: tuple[st
     assert MilvusAddress.parse(uri) == found
 
 
-@pytest.mark.parametrize("uri", ["", "localhost:19530", "ftp://s3cret@a", "http://", "http://a:s3cret", "http://[a"])
+@pytest.mark.parametrize(
+    "uri", ["", "localhost:19530", "ftp://s3cret@a", "http://", "http://a:s3cret", "http://[a"]
+)
 def test_an_address_that_is_none_is_refused_and_not_repeated(uri: str) -> None:
     with pytest.raises(CollectionError, match="expected http") as told:
         MilvusServer(uri)
@@ -205,14 +211,21 @@ def test_an_address_that_is_none_is_refused_and_not_repeated(uri: str) -> None:
 
 
 def test_a_consistency_that_is_none_is_refused() -> None:
-    with pytest.raises(CollectionError, match="expected a consistency of Strong, Bounded, .*, found 'strict'"):
+    with pytest.raises(CollectionError, match=r"expected a consistency of Strong, Bounded, .*, found 'strict'"):
         MilvusServer("http://localhost", consistency="strict")
 
 
-def test_where_the_client_is_not_installed_a_line_says_how_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    milvus_server._library.cache_clear()
-    monkeypatch.setitem(sys.modules, "pymilvus", None)
+def test_where_the_client_is_not_installed_a_line_says_how_it_is() -> None:
+    program = """
+import sys
+sys.modules["pymilvus"] = None
+from indexer.errors import CollectionError
+from indexer.milvus_server import MilvusServer
+try:
+    MilvusServer("http://localhost").ping()
+except CollectionError as error:
+    print(error)
+"""
+    told = subprocess.check_output([sys.executable, "-c", program], text=True)
 
-    with pytest.raises(CollectionError, match=r"found none; run pip install '\.\[milvus\]'"):
-        MilvusServer("http://localhost").ping()
-    milvus_server._library.cache_clear()
+    assert told.endswith("found none; run pip install '.[milvus]'\n")
