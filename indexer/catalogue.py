@@ -51,8 +51,8 @@ class Catalogue:
     def __init__(self, url: str, collection: str, timeout: float = 5.0) -> None:
         if not _NAMED.fullmatch(collection):
             raise CollectionError(
-                f"expected a name of at most 40 lower-case letters, digits and underscores, beginning "
-                f"with a letter, found {collection!r:.60}; choose another"
+                f"expected a collection's name of a letter and up to 39 more letters, digits and underscores, in "
+                f"lower case, found {collection!r:.60}; choose another"
             )
         self._name = collection
         self._server = Server(url, timeout)

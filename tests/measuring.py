@@ -28,6 +28,8 @@ LIBRARIES = (
     "scikit-learn",
     "gunicorn",
     "waitress",
+    "sqlalchemy",
+    "psycopg",
 )
 
 Taken = dict[str, list[float]]

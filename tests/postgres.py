@@ -80,10 +80,10 @@ def ask(url: str, *statements: str) -> list[tuple[object, ...]]:
 
 
 @contextmanager
-def new_database(server: str) -> Iterator[str]:
+def new_database(server: str, options: str = "") -> Iterator[str]:
     """The URL of an empty database of a server."""
     name = f"test_{uuid.uuid4().hex}"
-    ask(server, f"CREATE DATABASE {name} TEMPLATE template0")
+    ask(server, f"CREATE DATABASE {name} TEMPLATE template0 {options}")
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
