@@ -21,7 +21,7 @@ from indexer.thread_pools import all_cores
 _BATCH_BYTES = 4_000_000  # of vectors: a server takes 64 MB at once, a queue of it rather less
 _WAITS = (1, 2, 4, 8, 16, 30, 60, 60, 60)  # seconds, before each further try where the server takes no more
 _GRAPH = {"links": 16, "candidates": 100}  # as of an index on disk
-_LISTS = 4  # times the square root of the number of rows, which is what Milvus recommends
+_LISTS = 2  # times the square root of the number of rows; a server has as many in each of its segments
 _MOST_LISTS = 65_536
 _TIMED = 20  # queries
 

@@ -84,7 +84,8 @@ def _repair_published(path: Path, check: GenerationCheck, store: Store) -> Build
     if not check.findings or not mendable or check.salvage is None:
         return None
     summary = rebuild(path, check.salvage, store)
-    _carry_derived_over(path, check.salvage.manifest, Manifest.load(generations(path)[-1]))
+    if store.keeps_files:  # servers have a semantic index under its generation's number
+        _carry_derived_over(path, check.salvage.manifest, Manifest.load(generations(path)[-1]))
     store.discard(check.folder)
     return summary
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from indexer.embedded_store import EmbeddedStore
 from indexer.errors import CollectionError
 from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
 from indexer.generations import is_mirrored
@@ -17,7 +18,7 @@ from indexer.records import IndexedImage, SkippedImage
 from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, object_keys
 from indexer.shared_parts import VECTOR_FILES, SharedParts, checksums_of
-from indexer.stores import store_of_generation
+from indexer.stores import store_of
 from indexer.tail_rows import TailRows
 
 _FLOAT, _HALF = 4, 2  # bytes
@@ -38,6 +39,7 @@ class Salvage:
     def __init__(self, folder: Path, manifest: Manifest, former: Path | None) -> None:
         self.folder = folder
         self.manifest = manifest
+        self._path = folder.parents[1]
         self._former = former
         self._embedded = INDEX_FILE in manifest.files
         here = {REDUCTION_FILE} if is_mirrored(folder) else manifest.files.keys()
@@ -94,7 +96,7 @@ class Salvage:
     def pictures(self) -> Sequence[IndexedImage]:
         """All images, by id; none where nothing tells them any more."""
         if DATABASE_FILE not in self.damage:
-            store = store_of_generation(self.folder)
+            store = EmbeddedStore(self._path) if self._embedded else store_of(self._path)
             with closing(store), closing(store.open_records(self.folder)) as records:
                 return records.all_images()
         return self._rows.pictures if self._rows else ()

@@ -11,7 +11,7 @@ from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FIL
 from indexer.manifest import Manifest
 from indexer.reduction import Floats
 from indexer.row_checksums import Checksums, RowChecksums, checksums
-from indexer.stores import store_of_generation
+from indexer.stores import store_of
 
 VECTOR_FILES = (INDEX_FILE, OBJECT_INDEX_FILE)
 
@@ -67,7 +67,7 @@ class SharedParts:
         return np.zeros(shape, dtype=np.float32) if found is None or found.shape != shape else found
 
     def _read(self, name: str) -> Floats | None:
-        with closing(store_of_generation(self._folder)) as store:
+        with closing(store_of(self._folder.parents[1])) as store:
             try:
                 return store.open_index(self._folder, name, self._manifest.indexes[name]).vectors()
             except CollectionError:
@@ -78,7 +78,7 @@ class SharedParts:
 
     def _damage_of_records(self) -> dict[str, str]:
         expected = self._manifest.images
-        with closing(store_of_generation(self._folder)) as store:
+        with closing(store_of(self._folder.parents[1])) as store:
             try:
                 with closing(store.open_records(self._folder)) as records:
                     found = records.count()

@@ -108,6 +108,8 @@ class SharedStore:
         kept = {published, *self._settle_folders(published or 0)}
         for number in {*self._catalogue.numbers(), *self._indexed()} - kept:
             self._drop(number)
+        for number in kept - {None}:
+            self._drop_unused_indexes(number)
         if published is None:
             self._milvus.unpoint(self._name)
         elif self._milvus.pointed(self._name) != self._index_name(published, INDEX_FILE):
@@ -193,9 +195,18 @@ class SharedStore:
         """Delete a generation's vectors and records, if nobody reads them."""
         with self._catalogue.unread(number) as may_go:
             if may_go:
-                for name in self._milvus.names(f"{self._name}__{number:06d}__"):
+                for name in self._names(number):
                     self._milvus.drop(name)
                 self._catalogue.drop(number)
+
+    def _drop_unused_indexes(self, number: int) -> None:
+        """Delete a generation's semantic indexes of former heads."""
+        used = [*_KEYS, *named_in_record(folder_of(self._path, number))]
+        for name in set(self._names(number)) - {self._index_name(number, one) for one in used}:
+            self._milvus.drop(name)
+
+    def _names(self, number: int) -> list[str]:
+        return self._milvus.names(f"{self._name}__{number:06d}__")
 
     def _indexed(self) -> set[int]:
         """The generations of which there are vectors."""

@@ -1,9 +1,6 @@
 """Measures search in made-up vectors beside numpy, scikit-learn, hnswlib and usearch.
 
-The vectors are unit rows of 256 numbers around 2,000 Gaussian centres. The i-th number spreads like i^-1/2, around
-its centre 0.7 times as much as the centres do: with that, 1,400 of them find their nearest at a median score of
-0.59 and their tenth at 0.39, where 1,400 real pictures (EfficientNet-Lite2, reduced) find theirs at 0.59 and 0.44.
-Queries are further draws around the same centres, and not in the index. Every side answers one query at a time on
+The vectors are those of `made_up_vectors`; queries are not in the index. Every side answers one query at a time on
 one core; recall is that of the first ten results against exact search. hnswlib and usearch work as hard as it
 takes to find as much as Lookalike's index does. `python -m tests.bench_search 17000` measures that size alone.
 """
@@ -30,11 +27,11 @@ from indexer.index_settings import IndexNote
 from indexer.manifest import file_sha256
 from indexer.reduction import Floats
 from indexer.vector_index import VectorIndex
+from tests.made_up_vectors import DIM, QUERIES, make_vectors
 from tests.measuring import Report, Taken, ratios, take_turns
 
 ROWS = (17_000, 1_000_000)
-DIM, CLUSTERS, NOISE, DECAY = 256, 2_000, 0.7, 0.5
-QUERIES, ROUNDS, K = 500, 5, 10
+ROUNDS, K = 5, 10
 LINKS, BUILD_CANDIDATES = 16, 100  # of both graphs
 EFFORTS = (10, 15, 20, 30, 40, 60, 80, 120, 160, 240, 320, 480, 640, 960, 1_280, 1_920, 2_560)
 SHARES = (0.01, 0.1, 0.5)
@@ -42,19 +39,6 @@ OURS = "lookalike"
 
 Found = NDArray[np.int64]
 Search = Callable[[Floats], Found]
-
-
-def make_vectors(rows: int, seed: int = 0) -> tuple[Floats, Floats]:
-    """(rows, 256) and the queries (500, 256), float32 unit rows."""
-    generator = np.random.default_rng(seed)
-    spread = (np.arange(1, DIM + 1) ** -DECAY).astype(np.float32)
-    centres = generator.standard_normal((CLUSTERS, DIM), dtype=np.float32)
-    vectors = generator.standard_normal((rows + QUERIES, DIM), dtype=np.float32)
-    vectors *= NOISE
-    vectors += centres[generator.integers(0, CLUSTERS, len(vectors))]
-    vectors *= spread
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors[:rows], vectors[rows:]
 
 
 class Contest:

@@ -28,6 +28,7 @@ from search_service.settings import Settings as ServiceSettings
 from tests import browsing, milvus
 from tests.browsing import Visitor
 from tests.postgres import postgres_server, postgres_url, stored  # noqa: F401 - fixtures
+from tests.servers import new_path, servers  # noqa: F401 - fixtures
 
 # Converted backbones of the tests lie here, and not among the user's own; started processes inherit it.
 os.environ["XDG_CACHE_HOME"] = str(Path(__file__).parents[1] / ".cache")
