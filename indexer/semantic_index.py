@@ -70,13 +70,14 @@ class SemanticIndex:
         target = Target(collection.folder, collection.manifest.generation)
         name, settings = _name(self.source), collection.manifest.index
         note = collection.store.write_index(target, name, self.vectors, collection.all_images(), settings)
-        derived.save_record(collection, NAME, {"source": self.source, "note": note.to_text()})
+        derived.save_record(collection, NAME, {"source": self.source, "index": name, "note": note.to_text()})
 
     @classmethod
     def _open(cls, collection: Collection, record: Record) -> "SemanticIndex":
         """The one that a record tells of."""
-        source, note = str(record["source"]), IndexNote.from_text(str(record["note"]))
-        return cls(collection.store.open_index(collection.folder, _name(source), note), source)
+        note = IndexNote.from_text(str(record["note"]))
+        index = collection.store.open_index(collection.folder, str(record["index"]), note)
+        return cls(index, str(record["source"]))
 
     @property
     def note(self) -> IndexNote:

@@ -9,7 +9,7 @@ two leaves an alias that leads on, which the next writer takes back.
 import logging
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -17,7 +17,8 @@ from indexer import mirror, store_addresses
 from indexer.build_lock import only_builder
 from indexer.catalogue import Catalogue
 from indexer.database import Database
-from indexer.errors import EmptyCollectionError
+from indexer.derived_files import RECORD, read_record
+from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.generation_files import INDEX_FILE, OBJECT_INDEX_FILE
 from indexer.generations import discard, folder_of, generations, is_embedded, move_in
 from indexer.index_settings import IndexNote, IndexSettings
@@ -105,10 +106,10 @@ class SharedStore:
         published = self._catalogue.published()
         if published is not None:
             self._pull(published)
-        kept = {published, *self._settle_folders(published or 0)}
+        kept = {*self._settle_folders(published or 0), *([] if published is None else [published])}
         for number in {*self._catalogue.numbers(), *self._indexed()} - kept:
             self._drop(number)
-        for number in kept - {None}:
+        for number in kept:
             self._drop_unused_indexes(number)
         if published is None:
             self._milvus.unpoint(self._name)
@@ -201,7 +202,7 @@ class SharedStore:
 
     def _drop_unused_indexes(self, number: int) -> None:
         """Delete a generation's semantic indexes of former heads."""
-        used = [*_KEYS, *named_in_record(folder_of(self._path, number))]
+        used = [*_KEYS, *_named_indexes(self._path / "derived" / f"{number:06d}")]
         for name in set(self._names(number)) - {self._index_name(number, one) for one in used}:
             self._milvus.drop(name)
 
@@ -216,3 +217,12 @@ class SharedStore:
 
     def _index_name(self, number: int, name: str) -> str:
         return f"{self._name}__{number:06d}__{_KEYS.get(name, name)}"
+
+
+def _named_indexes(derived: Path) -> Iterator[str]:
+    """The indexes that records tell of which were worked out from a generation."""
+    for file in derived.glob(f"*{RECORD}"):
+        with suppress(CollectionError):  # of a damaged one nothing is known; it is worked out anew
+            record = read_record(file)
+            if "index" in record:
+                yield str(record["index"])

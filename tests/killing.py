@@ -35,7 +35,8 @@ _SERVER.set_forkserver_preload(["indexer.networks", "indexer.openvino_runtime", 
 _PATIENCE = 300  # seconds; no act takes more than a few
 _EVENTS, _EMBEDDED = range(2)  # places of what is counted
 
-_CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "sqlite3.connect")
+SERVER_CALL = "tests.server_call"  # audit event of what changes something on a server, for a folder's collection
+_CHANGES = ("os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.truncate", "sqlite3.connect", SERVER_CALL)
 
 Act = Callable[[Path], object]
 """On a folder; can be sent to another process."""

@@ -1,6 +1,6 @@
 """The servers of a shared store for the tests: PostgreSQL and Milvus Lite, and collections that lie on them.
 
-A module that takes these fixtures in place of those of `conftest.py` runs the same tests over the other pair of stores.
+`on_servers.py` has the fixtures of `conftest.py` over this pair of stores.
 """
 
 import uuid

@@ -23,6 +23,7 @@ from indexer.milvus_index import MilvusIndex, write_index
 from indexer.milvus_rows import Facts, Row
 from indexer.milvus_server import MilvusServer
 from indexer.reduction import Floats, unit_rows
+from indexer.subset import Subset
 from tests.milvus import CLASSES, free_port, made_up_images, needs_milvus
 
 pytestmark = needs_milvus
@@ -47,6 +48,11 @@ def clustered(rows: int, seed: int) -> Floats:
 CLUSTERED, QUERIES = clustered(MANY, seed=1), clustered(20, seed=2)
 
 
+def subset(filters: Filters) -> Subset | None:
+    """As a search is told of it; nobody asks for its rows' numbers."""
+    return Subset.of(filters, lambda _: pytest.fail("the numbers of rows were asked for"))
+
+
 @dataclass(frozen=True)
 class Known:
     """An index, and what numpy needs to say what it should find."""
@@ -65,7 +71,7 @@ class Known:
         shares = []
         for query in QUERIES:
             ranked, _ = self.best(query, k, set(), filters)
-            found = {hit.image_id for hit in self.index.nearest(query, k, filters=filters)}
+            found = {hit.image_id for hit in self.index.nearest(query, k, among=subset(filters))}
             shares.append(len(found & set(ranked)) / len(ranked))
         return sum(shares) / len(shares)
 
@@ -118,7 +124,7 @@ asked_filters = st.builds(
 def test_nearest_is_what_brute_force_finds(
     few: Known, query: int, k: int, exclude: set[int], filters: Filters
 ) -> None:
-    hits = few.index.nearest(VECTORS[query], k, sorted(exclude), filters)
+    hits = few.index.nearest(VECTORS[query], k, sorted(exclude), subset(filters))
 
     ranked, scores = few.best(VECTORS[query], k, exclude, filters)
     found = [hit.image_id for hit in hits]
@@ -143,7 +149,7 @@ def test_more_than_the_server_gives_at_once_are_found_all_the_same(
 ) -> None:
     monkeypatch.setattr(milvus_index, "MOST_HITS", 7)
 
-    hits = few.index.nearest(VECTORS[0], 40, [5], Filters(min_objects=1))
+    hits = few.index.nearest(VECTORS[0], 40, [5], subset(Filters(min_objects=1)))
 
     ranked, scores = few.best(VECTORS[0], 40, {5}, Filters(min_objects=1))
     assert len(hits) == len(ranked) > 30
@@ -184,7 +190,7 @@ def test_a_collection_of_objects_is_filtered_by_its_objects(server: MilvusServer
     )
     asked = Filters(class_any=("dog",), class_none=("cat",), truncated=False)
 
-    found = {hit.image_id for hit in index.nearest(vectors[0], len(facts), filters=asked)}
+    found = {hit.image_id for hit in index.nearest(vectors[0], len(facts), among=subset(asked))}
 
     assert found == set(few.metadata.matching_objects(asked).tolist()) != set()
 
@@ -249,7 +255,7 @@ def test_filters_cost_no_results_and_hardly_any_recall(approximate: Known, asked
     matching = approximate.metadata.matching_images(asked).tolist()
 
     assert approximate.recall(10, asked) >= 0.9
-    hits = approximate.index.nearest(QUERIES[1], len(matching) + 1, [matching[0]], asked)
+    hits = approximate.index.nearest(QUERIES[1], len(matching) + 1, [matching[0]], subset(asked))
     assert sorted(hit.image_id for hit in hits) == matching[1:]
 
 

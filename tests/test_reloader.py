@@ -13,9 +13,9 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from indexer.generations import generations
+from indexer import embedded_store
+from indexer.generations import generations, newest_folder
 from localizer.checkpoint import DETECT, MAIN
-from search_service import published
 from search_service.access import Access
 from search_service.api_keys import read_keys
 from search_service.app import create_app
@@ -159,8 +159,8 @@ def test_what_cannot_be_served_is_not_tried_again_before_it_changes_or_is_asked_
     served = app.extensions["lookalike"]
     client.post("/api/v1/admin/reload")
     failed = served.reloads_failed
-    look = Mock(wraps=published.look)
-    monkeypatch.setattr(published, "look", look)
+    look = Mock(wraps=newest_folder)
+    monkeypatch.setattr(embedded_store, "newest_folder", look)
 
     wait_for(lambda: look.call_count >= 3)
     assert served.reloads_failed == failed

@@ -22,6 +22,7 @@ from indexer.repair import repair
 from indexer.stores import store_of
 from indexer.verify import verify
 from tests.milvus import needs_milvus
+from tests.postgres import ask
 from tests.servers import Servers, build_shared, elsewhere
 from tests.wholeness import digest_of_generation
 
@@ -105,7 +106,7 @@ def test_changes_are_published_and_old_generations_go_from_the_servers(
     path: Path, own_devkit: Path, request_build: Request, milvus: MilvusServer, catalogue: Catalogue
 ) -> None:
     for _ in range(3):
-        sorted((own_devkit / "JPEGImages").iterdir())[0].unlink()
+        min((own_devkit / "JPEGImages").iterdir()).unlink()
         build(request_build(path))
 
     assert [folder.name for folder in generations(path)] == ["000003", "000004"]
@@ -121,7 +122,7 @@ def test_what_another_machine_reads_stays_until_it_is_closed(
 ) -> None:
     with Collection.open(elsewhere(path, tmp_path)) as reader:
         for _ in range(3):
-            sorted((own_devkit / "JPEGImages").iterdir())[0].unlink()
+            min((own_devkit / "JPEGImages").iterdir()).unlink()
             build(request_build(path))
         found = [hit.image_id for hit in reader.nearest(reader.vector(5), 3)]
 
@@ -151,7 +152,7 @@ def test_another_machine_builds_on_it_where_maps_are_not_kept(
     own_devkit: Path, new_path: Callable[[], Path], servers: Servers, request_build: Request, tmp_path: Path
 ) -> None:
     path = build_shared(new_path(), servers, request_build, voc_root=own_devkit, keep_maps=False)
-    sorted((own_devkit / "JPEGImages").iterdir())[0].unlink()
+    min((own_devkit / "JPEGImages").iterdir()).unlink()
 
     summary = build(request_build(elsewhere(path, tmp_path), voc_root=own_devkit, keep_maps=False))
 
@@ -169,13 +170,13 @@ def test_before_anything_is_published_the_folder_is_empty_and_says_so(
     new_path: Callable[[], Path], servers: Servers
 ) -> None:
     path = new_path()
-    store_addresses.save(path, store_addresses.Addresses(**servers.asked))
+    store_addresses.save(path, store_addresses.Addresses(vectors=servers.vectors, metadata=servers.metadata))
 
     with pytest.raises(EmptyCollectionError, match="found none published; build one: python -m indexer build"):
         Collection.open(path)
 
 
-def test_a_folder_of_another_collection_is_refused(path: Path, tmp_path: Path, request_build: Request) -> None:
+def test_a_folder_of_another_collection_is_refused(path: Path, tmp_path: Path) -> None:
     other = elsewhere(path, tmp_path)
     Collection.open(other).close()
     manifest = generations(other)[-1] / "manifest.json"
@@ -211,7 +212,7 @@ def test_a_publication_broken_off_before_the_records_were_switched_is_taken_back
     path: Path, own_devkit: Path, request_build: Request, monkeypatch: pytest.MonkeyPatch, milvus: MilvusServer
 ) -> None:
     before = content(path)
-    sorted((own_devkit / "JPEGImages").iterdir())[0].unlink()
+    min((own_devkit / "JPEGImages").iterdir()).unlink()
 
     def fall(*_: object) -> None:
         raise KeyboardInterrupt
@@ -233,7 +234,7 @@ def test_a_publication_broken_off_before_the_records_were_switched_is_taken_back
 
 @pytest.mark.parametrize("lost", ["vectors", "objects", "records"])
 def test_what_servers_lost_is_told_and_made_anew_without_embedding_what_is_left(
-    path: Path, lost: str, milvus: MilvusServer, catalogue: Catalogue, servers: Servers
+    path: Path, lost: str, milvus: MilvusServer, servers: Servers
 ) -> None:
     before = content(path)
     if lost == "records":
@@ -308,6 +309,4 @@ def test_mirroring_leaves_what_was_built_here_alone(path: Path, tmp_path: Path) 
 
 
 def _drop_schema(servers: Servers, path: Path) -> None:
-    from tests.postgres import ask
-
     ask(servers.metadata, f"DROP SCHEMA lookalike_{path.name}_000001 CASCADE")
