@@ -81,7 +81,7 @@ class Server:
         try:
             yield
         except PoolTimeoutError as error:
-            raise self._unreachable("all connections of this process are busy") from error
+            raise self.unreachable("all connections of this process are busy") from error
         except (DBAPIError, self._driver.Error) as error:
             meant = self._meaning(error)
             if meant is None:
@@ -106,10 +106,11 @@ class Server:
                 f"expected a collection in {self.shown}, found none ({said}); run: {build} ..."
             )
         if isinstance(cause, self._driver.OperationalError | self._driver.InterfaceError):
-            return self._unreachable(said)
+            return self.unreachable(said)
         return None
 
-    def _unreachable(self, found: str) -> StoreUnreachableError:
+    def unreachable(self, found: str) -> StoreUnreachableError:
+        """The error that says so, and what was found instead of an answer."""
         return StoreUnreachableError(
             STORE,
             f"expected an answer from {self.shown} within {self.timeout:g} s, found none ({found}); "
