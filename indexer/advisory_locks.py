@@ -5,9 +5,8 @@ Each is known by a number made of names. A pooler that shares connections by tra
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 
 from sqlalchemy import BigInteger, Connection, func, literal, select, text
 from sqlalchemy.exc import DBAPIError
@@ -28,35 +27,63 @@ def lock_key(*names: object) -> int:
     return int.from_bytes(hashlib.sha256(told.encode()).digest()[:8], "big", signed=True)
 
 
-def hold_shared(server: Server, key: int) -> Callable[[], None]:
-    """Hold a lock that others may share; waits for who holds it alone. What is given back releases it.
+class AdvisoryLock:
+    """A lock that is held, on a connection of its own; any number of releases do."""
+
+    def __init__(self, server: Server, connection: Connection) -> None:
+        self._server = server
+        self._connection = connection
+
+    def check(self) -> None:
+        """Ask whether it is still held: a server that was restarted knows nothing of it.
+
+        Raises:
+            StoreUnreachableError: its connection was lost.
+        """
+        if self._connection.invalidated:
+            raise self._server.unreachable("the connection that held the lock was lost")
+        with self._server.told():
+            self._connection.execute(select(1))
+
+    def release(self) -> None:
+        """Have others take it."""
+        if self._connection.closed:
+            return
+        with self._connection, suppress(DBAPIError):  # of a server that is gone, and the locks with it
+            if not self._connection.invalidated:
+                # At once, and not when the server sees the connection end.
+                self._connection.execute(select(func.pg_advisory_unlock_all()))
+
+
+def hold_shared(server: Server, key: int) -> AdvisoryLock:
+    """Hold a lock that others may share; waits for who holds it alone.
 
     Raises:
         StoreUnreachableError: it was not to be had in time.
     """
     with server.told(), ExitStack() as unless_held:
-        connection = server.locking.connect()
-        unless_held.callback(connection.close)
+        connection = unless_held.enter_context(server.locking.connect())
         connection.execute(select(func.pg_advisory_lock_shared(literal(key, BigInteger))))
         unless_held.pop_all()
-    return partial(_release, connection)
+    return AdvisoryLock(server, connection)
 
 
 @contextmanager
-def held_alone(server: Server, key: int, patience: float = 0.0) -> Iterator[bool]:
-    """Whether a lock that nobody else holds could be had, within some seconds; until the block ends.
+def held_alone(server: Server, key: int, patience: float = 0.0) -> Iterator[AdvisoryLock | None]:
+    """A lock that nobody else holds, until the block ends; None where it was not to be had within some seconds.
 
     Raises:
         StoreUnreachableError: the server cannot be asked.
     """
     with server.told():
         connection = server.locking.connect()
+    lock = AdvisoryLock(server, connection)
     try:
         with server.told():
             had = _try(connection, key, patience)
-        yield had
+        yield lock if had else None
     finally:
-        _release(connection)
+        lock.release()
 
 
 def is_held_alone(server: Server, key: int) -> bool:
@@ -82,11 +109,3 @@ def _try(connection: Connection, key: int, patience: float) -> bool:
             return False
         time.sleep(_AGAIN)
     return True
-
-
-def _release(connection: Connection) -> None:
-    if connection.closed:
-        return
-    with connection, suppress(DBAPIError):  # of a server that is gone, and the locks with it
-        if not connection.invalidated:
-            connection.execute(select(func.pg_advisory_unlock_all()))  # at once, not when it sees the end

@@ -3,14 +3,15 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import Any
 from weakref import finalize
 
 from sqlalchemy import Connection, Select, delete, select
 
 from indexer import catalogue_schema
-from indexer.advisory_locks import held_alone, hold_shared, is_held_alone, lock_key
+from indexer.advisory_locks import AdvisoryLock, held_alone, hold_shared, is_held_alone, lock_key
+from indexer.catalogue_checks import refuse_half, refuse_published
 from indexer.catalogue_rows import (
     count_on,
     delete_files,
@@ -18,13 +19,12 @@ from indexer.catalogue_rows import (
     listed_files,
     lock_row,
     note_counts,
-    noted_counts,
     store_files,
 )
 from indexer.catalogue_tables import collections, files
 from indexer.database import Database, Source
 from indexer.errors import CollectionBusyError, CollectionError
-from indexer.generation_schemas import counts, drop_schema, schema_numbers, schema_of, write_schema
+from indexer.generation_schemas import drop_schema, schema_numbers, schema_of, write_schema
 from indexer.postgresql import MissingTablesError, Server
 from indexer.records import IndexedImage, SkippedImage
 
@@ -57,6 +57,7 @@ class Catalogue:
         self._name = collection
         self._server = Server(url, timeout)
         self._place = f"{collection} in {self._server.shown}"
+        self._lock: AdvisoryLock | None = None  # the writer's
         self._end = finalize(self, self._server.close)
 
     def migrate(self) -> None:
@@ -96,7 +97,8 @@ class Catalogue:
         """
         with self._change() as connection:
             lock_row(connection, self._name)
-            self._refuse_half(connection, number)
+            self._check_lock()
+            refuse_half(connection, self._name, number, self._place)
             store_files(connection, self._name, contents)
             count_on(connection, self._name, generation=number)
 
@@ -139,12 +141,16 @@ class Catalogue:
         Raises:
             CollectionBusyError: another process holds it.
         """
-        with held_alone(self._server, self._key("writer"), _PATIENCE) as had:
-            if not had:
+        with held_alone(self._server, self._key("writer"), _PATIENCE) as lock:
+            if lock is None:
                 raise CollectionBusyError(
                     f"another build is running on {self._place}; wait for it, or stop it first"
                 )
-            yield
+            self._lock = lock
+            try:
+                yield
+            finally:
+                self._lock = None
 
     def is_written(self) -> bool:
         """Whether a process holds the collection's lock at this moment; takes none."""
@@ -152,11 +158,13 @@ class Catalogue:
 
     def hold(self, number: int) -> Callable[[], None]:
         """Hold a generation, so that it is not deleted; what is given back releases it."""
-        return hold_shared(self._server, self._key("generation", number))
+        return hold_shared(self._server, self._key("generation", number)).release
 
-    def unread(self, number: int) -> AbstractContextManager[bool]:
+    @contextmanager
+    def unread(self, number: int) -> Iterator[bool]:
         """Whether nobody holds a generation; if so, who wants to waits until the block ends."""
-        return held_alone(self._server, self._key("generation", number))
+        with held_alone(self._server, self._key("generation", number)) as lock:
+            yield lock is not None
 
     def write_records(self, number: int, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
         """Store what is known of the pictures, in place of what a writer that was killed left.
@@ -166,10 +174,12 @@ class Catalogue:
             StorageError: the disk is full, or a text cannot be stored.
         """
         with self._change() as connection:
-            self._refuse_published(connection, number)
+            refuse_published(connection, self._name, number, self._place)
         with self._change() as connection:
             write_schema(connection, schema_of(self._name, number), images, skipped)
-            self._refuse_published(connection, number)  # others may share files meanwhile: the row is locked last
+            # Only now is the row locked, for meanwhile others may share files.
+            refuse_published(connection, self._name, number, self._place)
+            self._check_lock()
             objects = sum(len(image.objects) for image in images)
             note_counts(connection, self._name, number, len(images), objects)
 
@@ -192,7 +202,7 @@ class Catalogue:
             CollectionError: this generation is published.
         """
         with self._change() as connection:
-            self._refuse_published(connection, number)
+            refuse_published(connection, self._name, number, self._place)
             drop_schema(connection, schema_of(self._name, number))
             forget_counts(connection, self._name, number)
 
@@ -211,6 +221,11 @@ class Catalogue:
     def _key(self, *names: object) -> int:
         return lock_key(self._name, *names)
 
+    def _check_lock(self) -> None:
+        """Stop a writer whose lock was lost meanwhile: another may be at work."""
+        if self._lock is not None:
+            self._lock.check()
+
     @contextmanager
     def _change(self) -> Iterator[Connection]:
         with self._server.told(), self._server.writing.begin() as connection:
@@ -227,20 +242,3 @@ class Catalogue:
         except MissingTablesError:
             return None
         return None if found is None else found[0]
-
-    def _refuse_published(self, connection: Connection, number: int) -> None:
-        if lock_row(connection, self._name) == number:
-            raise CollectionError(
-                f"expected a generation that is not published, found {number} of {self._place}, which is; "
-                f"publish another first"
-            )
-
-    def _refuse_half(self, connection: Connection, number: int) -> None:
-        noted = noted_counts(connection, self._name, number)
-        there = number in schema_numbers(connection, self._name)
-        found = counts(connection, schema_of(self._name, number)) if there else None
-        if noted is None or found != noted:
-            raise CollectionError(
-                f"expected the records of generation {number} of {self._place}, {noted} images and objects, found "
-                f"{found}; write them first"
-            )

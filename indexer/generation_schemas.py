@@ -1,13 +1,12 @@
 """The records of generations in PostgreSQL: each generation's in a schema of its own, made in one transaction."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, func, select, text
 from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable, DropSchema
 
-from indexer.errors import StorageError
 from indexer.records import IndexedImage, SkippedImage
 from indexer.tables import CORNERS, Base, ImageRow, ObjectRow, SkippedRow, image_row, object_rows, skipped_row
 
@@ -16,16 +15,18 @@ _TYPES: dict[type, str] = {int: "int8", str: "varchar", float: "float8", bool: "
 _IMAGES, _OBJECTS, _SKIPPED = (
     Base.metadata.tables[row.__tablename__] for row in (ImageRow, ObjectRow, SkippedRow)
 )
+
+
+def _stored(column: Column[Any]) -> Column[Any]:
+    name = f"box_{column.name}" if column.name in CORNERS else column.name
+    return Column(name, column.type, nullable=column.nullable, autoincrement=False)
+
+
 # PostgreSQL has columns "xmin" and "xmax" of its own in each table, but not in a view, which this one is read by.
 _STORED_OBJECTS = Table(
     "stored_objects",
     MetaData(),
-    *(
-        Column(
-            f"box_{column.name}" if column.name in CORNERS else column.name, column.type, nullable=column.nullable
-        )
-        for column in _OBJECTS.columns
-    ),
+    *(_stored(column) for column in _OBJECTS.columns),
     PrimaryKeyConstraint("object_id"),
     *(Index(index.name, *index.columns.keys()) for index in _OBJECTS.indexes),
 )
@@ -51,11 +52,7 @@ def drop_schema(connection: Connection, schema: str) -> None:
 def write_schema(
     connection: Connection, schema: str, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
 ) -> None:
-    """Make a schema anew, with all of a generation's records.
-
-    Raises:
-        StorageError: a text holds the character NUL, which PostgreSQL cannot store.
-    """
+    """Make a schema anew, with all of a generation's records."""
     drop_schema(connection, schema)
     connection.execute(CreateSchema(schema))
     readable = [SkippedImage(image.filename, image.reason.replace(_NUL, _REPLACEMENT)) for image in skipped]
@@ -95,14 +92,4 @@ def _copy(connection: Connection, schema: str, table: Table, rows: Iterable[Mapp
     values = (tuple(row.values()) for row in rows)
     columns = [(column.name, _TYPES[column.type.python_type]) for column in table.columns]
     driver: Any = connection.connection.driver_connection
-    copy_rows(driver, (schema, table.name), columns, _storable(values))
-
-
-def _storable(rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    for row in rows:
-        if any(isinstance(value, str) and _NUL in value for value in row):
-            raise StorageError(
-                f"expected text without the character NUL, which PostgreSQL cannot store, found {row!r:.200}; "
-                f"mend that picture's name or annotation, and run again"
-            )
-        yield row
+    copy_rows(driver, (schema, table.name), columns, values)

@@ -19,7 +19,7 @@ STORE = "postgresql"
 _SCHEMES = re.compile(r"^(postgres|postgresql|postgresql\+psycopg)://")
 _POOLED, _MORE = 5, 15  # connections of a process: kept, and opened for a rush
 _FULL, _READ_ONLY = "53100", "25006"  # what PostgreSQL calls its errors
-_FORBIDDEN = "42501"
+_NO_TEXT, _FORBIDDEN = "22021", "42501"
 _MISSING = "42P01"
 
 
@@ -81,7 +81,7 @@ class Server:
         try:
             yield
         except PoolTimeoutError as error:
-            raise self._unreachable("all connections of this process are busy") from error
+            raise self.unreachable("all connections of this process are busy") from error
         except (DBAPIError, self._driver.Error) as error:
             meant = self._meaning(error)
             if meant is None:
@@ -89,10 +89,15 @@ class Server:
             raise meant from error
 
     def _meaning(self, error: Exception) -> LookalikeError | None:
-        cause = error.orig if isinstance(error, DBAPIError) else error  # COPY is the driver's own
+        cause: Any = error.orig if isinstance(error, DBAPIError) else error  # COPY is the driver's own
         state, said = getattr(cause, "sqlstate", None), self._one_line(cause)
         if state in (_FULL, _READ_ONLY):
             return StorageError(f"{self.shown} cannot be written ({said}); mend that, and run again")
+        if state == _NO_TEXT:
+            return StorageError(
+                f"expected text that {self.shown} can store, without the character NUL, found {said} "
+                f"({cause.diag.context}); mend the name or annotation, and run again"
+            )
         if state == _FORBIDDEN:
             return CollectionError(f"expected more rights in {self.shown}, found: {said}; see the README for them")
         if state == _MISSING:
@@ -101,10 +106,11 @@ class Server:
                 f"expected a collection in {self.shown}, found none ({said}); run: {build} ..."
             )
         if isinstance(cause, self._driver.OperationalError | self._driver.InterfaceError):
-            return self._unreachable(said)
+            return self.unreachable(said)
         return None
 
-    def _unreachable(self, found: str) -> StoreUnreachableError:
+    def unreachable(self, found: str) -> StoreUnreachableError:
+        """The error that says so, and what was found instead of an answer."""
         return StoreUnreachableError(
             STORE,
             f"expected an answer from {self.shown} within {self.timeout:g} s, found none ({found}); "

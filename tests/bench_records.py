@@ -1,6 +1,6 @@
-"""Measures records in a SQLite file and in PostgreSQL: how fast they are written and read, how large they are.
+"""Measures records in a SQLite file and in PostgreSQL: how fast they are written, how large, how soon found.
 
-Made up like those of Pascal VOC: 20 classes of falling frequency, two objects to an image, four poses, 3 splits.
+Made up like those of Pascal VOC: 20 classes of falling frequency, two objects to an image, poses and splits.
 PostgreSQL is that of LOOKALIKE_TEST_POSTGRES, or one of its own in a temporary folder, as it comes and on this
 machine. `python -m tests.bench_records 100000` measures that number of images alone.
 """

@@ -20,9 +20,9 @@ WALLS = {
     "platformdirs": {"indexer/openvino_runtime.py"},
     "matplotlib": {"localizer/plots.py"},
     "sqlalchemy": {
-        "indexer/advisory_locks.py", "indexer/catalogue.py", "indexer/catalogue_rows.py",
-        "indexer/catalogue_schema.py", "indexer/catalogue_tables.py", "indexer/database.py",
-        "indexer/generation_schemas.py", "indexer/migrations/__init__.py",
+        "indexer/advisory_locks.py", "indexer/catalogue.py", "indexer/catalogue_checks.py",
+        "indexer/catalogue_rows.py", "indexer/catalogue_schema.py", "indexer/catalogue_tables.py",
+        "indexer/database.py", "indexer/generation_schemas.py", "indexer/migrations/__init__.py",
         "indexer/migrations/versions/r0001_first.py", "indexer/postgresql.py", "indexer/selection.py",
         "indexer/tables.py",
     },

@@ -17,6 +17,8 @@ from tests.postgres import ask, free_port
 
 HOME = Path(__file__).parents[1]
 TIMEOUT = 2.0  # seconds; the least that libpq takes for connecting
+HERE = "datname = current_database()"  # others may use the same server
+END_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
 MOST = 2 * TIMEOUT + 2  # a connection is found dead, then a new one is
 
 
@@ -90,12 +92,26 @@ def test_connections_that_the_server_ended_are_replaced(line: Line, postgres_url
     release = catalogue.hold(1)
     assert records.count() == 3
 
-    ask(
-        postgres_url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'lookalike'"
-    )
+    ask(postgres_url, f"{END_ALL} WHERE application_name = 'lookalike' AND {HERE}")
 
     assert (records.count(), catalogue.version()) == (3, 1)
     release()
+    catalogue.close()
+
+
+def test_a_writer_that_lost_its_lock_publishes_nothing(line: Line, postgres_url: str) -> None:
+    catalogue = Catalogue(line.url, "voc", TIMEOUT)
+    with catalogue.only_writer():
+        catalogue.write_records(2, some_images(3), [])
+        ask(postgres_url, f"{END_ALL} JOIN pg_locks USING (pid) WHERE locktype = 'advisory' AND {HERE}")
+
+        told(lambda: catalogue.publish(2, {}))
+        told(lambda: catalogue.publish(2, {}))
+        told(lambda: catalogue.write_records(2, some_images(3), []))
+    assert (catalogue.published(), catalogue.version()) == (1, 1)
+    with catalogue.only_writer():
+        catalogue.publish(2, {})
+    assert (catalogue.published(), catalogue.version()) == (2, 2)
     catalogue.close()
 
 
@@ -145,7 +161,7 @@ def test_text_that_cannot_be_stored_is_told_and_nothing_of_it_is_kept(postgres_u
     images = some_images(3)
     object.__setattr__(images[1], "split", "a\0b")
 
-    with pytest.raises(StorageError, match="expected text without the character NUL"):
+    with pytest.raises(StorageError, match=r"without the character NUL.*COPY images, line 2, column split"):
         catalogue.write_records(1, images, [])
     assert catalogue.numbers() == []
     catalogue.write_records(1, [], [SkippedImage("a.jpg", "not \0 text")])
