@@ -8,14 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from indexer import backbones, voc
+from indexer import backbones, engines, voc
 from indexer.assembly import Assembly
 from indexer.build_lock import only_builder
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection
-from indexer.embedder import Embedder, other_weights
+from indexer.embedder import Embedder, EmbeddingStep, other_weights
 from indexer.embedding_run import EmbeddingRun
-from indexer.errors import DatasetError
 from indexer.file_hashing import hash_files
 from indexer.fingerprint import fingerprint
 from indexer.generation import GenerationWriter, prune
@@ -41,6 +40,7 @@ def build(request: BuildRequest) -> BuildSummary:
         WeightsError: the backbone's weights cannot be had.
         CollectionBusyError: another build is running on the collection.
         CollectionError: what is published there is damaged.
+        InferenceError: the backbone cannot be run as asked, or no cluster be reached to run it on.
     """
     if not request.collection.exists():
         voc.find_root(request.settle(None).voc_root)  # before a folder is made for nothing
@@ -51,7 +51,8 @@ def build(request: BuildRequest) -> BuildSummary:
         if generations(request.collection) and not request.from_scratch:
             published = Collection.open(request.collection)
         try:
-            return _Build(settings, published).run()
+            with engines.opened(request.engine) as make_pieces:
+                return _Build(settings, published, make_pieces).run()
         finally:
             if published is not None:
                 published.close()
@@ -67,15 +68,23 @@ def rebuild(collection: Path, salvaged: Held) -> BuildSummary:
         CollectionError: they are not those that the collection was embedded with.
     """
     request = BuildRequest(collection=collection, inference=inference_of(salvaged.manifest.embedded_with))
-    return _Build(request.settle(salvaged.manifest), salvaged, salvaged=True).run()
+    return _Build(request.settle(salvaged.manifest), salvaged, engines.local, salvaged=True).run()
 
 
 class _Build:
     """One build; made anew for each."""
 
-    def __init__(self, settings: BuildSettings, published: Held | None, *, salvaged: bool = False) -> None:
+    def __init__(
+        self,
+        settings: BuildSettings,
+        published: Held | None,
+        make_pieces: engines.MakePieces,
+        *,
+        salvaged: bool = False,
+    ) -> None:
         self._settings = settings
         self._published = published
+        self._make_pieces = make_pieces
         self._salvaged = salvaged
         self._started = time.monotonic()
 
@@ -91,13 +100,15 @@ class _Build:
         reduction = run.embed_all(self._given_reduction(carried))
         assembly = Assembly(plan, run.failures, staging, carried)
         skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
-        self._refuse_unusable(assembly, skipped)
+        assembly.refuse_unusable(skipped, strict=self._settings.strict)
         by = {str(embedder.inference)} if plan.wanted else set()
         by.update(carried.manifest.embedded_with if carried else ())
         manifest = self._describe(embedder, tuple(sorted(by)), reduction, assembly, skipped)
         if self._is_new(manifest, assembly, skipped):
-            objects = ObjectEmbedding(assembly.images, embedder, carried) if manifest.object_index else None
-            vectors = objects.vectors(self._settings, reduction, manifest.vector_dim) if objects else None
+            vectors = None
+            if manifest.object_index:
+                objects = ObjectEmbedding(assembly.images, embedder, carried, self._make_pieces)
+                vectors = objects.vectors(self._settings, reduction, manifest.vector_dim)
             self._publish(manifest, reduction, assembly, skipped, vectors)
         staging.clear()
         shutil.rmtree(staging_folder(self._settings.collection), ignore_errors=True)
@@ -136,21 +147,13 @@ class _Build:
     def _start_run(self, embedder: Embedder, staging: Staging, plan: Plan, root: Path) -> EmbeddingRun:
         files = {sha: PictureFile(voc.picture_path(root, name), sha) for sha, name in plan.wanted.items()}
         unit = None if self._settings.quiet else "pictures"
-        return EmbeddingRun(embedder, staging, files, keep_maps=self._settings.keep_maps, unit=unit)
+        step = EmbeddingStep(embedder, keep_maps=self._settings.keep_maps)
+        return EmbeddingRun(step, staging, files, unit=unit, make_pieces=self._make_pieces)
 
     def _given_reduction(self, carried: Held | None) -> Reduction | None:
         if carried is not None:
             return carried.reduction
         return None if self._settings.reduce else Reduction()
-
-    def _refuse_unusable(self, assembly: Assembly, skipped: Sequence[SkippedImage]) -> None:
-        if skipped and self._settings.strict:
-            raise DatasetError(
-                f"expected every picture to be usable, found {len(skipped)} that are not, first "
-                f"{skipped[0].filename}: {skipped[0].reason}; mend it, or build without --strict"
-            )
-        if not assembly.images:
-            raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
 
     def _describe(
         self,

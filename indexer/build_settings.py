@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from indexer import voc
+from indexer.engine_settings import Engine
 from indexer.errors import DatasetError
 from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
 from indexer.inference import Inference
@@ -58,6 +59,7 @@ class BuildRequest:
     Attributes:
         index_kind, recall, storage: see `IndexSettings`.
         from_scratch: whether to look away from what is published, and embed everything anew.
+        engine: where pictures are embedded; no setting of the collection, which comes out the same.
     """
 
     collection: Path
@@ -76,6 +78,7 @@ class BuildRequest:
     strict: bool = False
     quiet: bool = False
     from_scratch: bool = False
+    engine: Engine = field(default_factory=Engine)
 
     def settle(self, published: Manifest | None) -> BuildSettings:
         """Fill what is open from the published generation, or with the defaults of a new collection.
