@@ -21,6 +21,7 @@ from indexer.command_line import (
     FOLDER,
     Commands,
     collection_option,
+    engine_options,
     inference_options,
     json_option,
     table,
@@ -81,6 +82,7 @@ def sample(into: Path, images: int, seed: int) -> None:
 @click.option("--maps/--no-maps", "keep_maps", default=None, help="Whether maps are stored, to train on.")
 @click.option("--objects/--no-objects", "index_objects", default=None, help="Whether each object is indexed, too.")
 @inference_options
+@engine_options
 @click.option(
     "--index",
     "index_kind",

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from indexer.engine_settings import ENGINES, LOCAL, Engine
 from indexer.errors import CollectionBusyError, LookalikeError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from indexer.memory import ran_out
@@ -37,6 +38,33 @@ def inference_options(command: Callable[..., None]) -> Callable[..., None]:
         option = click.option(f"--{name}", type=click.Choice(choices), default=AUTO, show_default=True, help=told)
         with_inference = option(with_inference)
     return with_inference
+
+
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for where pictures are embedded; the command gets them as one `engine`."""
+
+    @click.option(
+        "--engine",
+        "name",
+        type=click.Choice(ENGINES),
+        default=LOCAL,
+        show_default=True,
+        help="Where to embed: in this process, or spread over a Ray cluster.",
+    )
+    @click.option(
+        "--ray-address",
+        envvar="RAY_ADDRESS",
+        metavar="HOST:PORT|auto",
+        help="The cluster's head; auto: that of this machine.  [default: a cluster started for the build]",
+    )
+    @click.option(
+        "--ray-actors", type=click.IntRange(min=1), help="Processes that embed there.  [default: one per node]"
+    )
+    @wraps(command)
+    def with_engine(*, name: str, ray_address: str | None, ray_actors: int | None, **rest: Any) -> None:  # noqa: ANN401 - click's
+        command(engine=Engine(name=name, address=ray_address, actors=ray_actors), **rest)
+
+    return with_engine
 
 
 class Commands(click.Group):
