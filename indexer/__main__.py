@@ -19,6 +19,7 @@ import click
 from indexer.command_line import (
     EXIT_ERROR,
     FOLDER,
+    PLACE,
     Commands,
     collection_option,
     engine_options,
@@ -65,7 +66,9 @@ def sample(into: Path, images: int, seed: int) -> None:
 
 @main.command()
 @collection_option
-@click.option("--voc-root", type=FOLDER, metavar="DIR", help="The devkit.  [default: the one of the last build]")
+@click.option(
+    "--voc-root", type=PLACE, metavar="DIR|URL", help="The devkit.  [default: the one of the last build]"
+)
 @click.option(
     "--split", help="train, val, trainval, test, another list's name, all, or unannotated.  [default: all]"
 )

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from indexer import backbones, engines, voc
+from indexer import backbones, engines, places, voc
 from indexer.assembly import Assembly
 from indexer.build_lock import only_builder
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
@@ -170,7 +170,7 @@ class _Build:
         return Manifest(
             generation=self._published_number() + 1,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            voc_root=str(voc.find_root(self._settings.voc_root).resolve()),
+            voc_root=places.absolute(voc.find_root(self._settings.voc_root)),
             split=self._settings.split,
             backbone=embedder.note,
             embedding_key=embedder.key,

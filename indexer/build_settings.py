@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from indexer import voc
+from indexer import places, voc
 from indexer.engine_settings import Engine
 from indexer.errors import DatasetError
 from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
@@ -165,7 +165,7 @@ def _default_settings() -> dict[str, Any]:
 
 def _settings_of(published: Manifest) -> dict[str, Any]:
     return {
-        "voc_root": Path(published.voc_root),
+        "voc_root": places.place(published.voc_root),
         "split": published.split,
         "backbone": published.backbone.name,
         "weights": published.backbone.weights,

@@ -13,10 +13,24 @@ from indexer.engine_settings import ENGINES, LOCAL, Engine
 from indexer.errors import CollectionBusyError, LookalikeError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from indexer.memory import ran_out
+from indexer.places import place
 
 EXIT_ERROR, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130  # 75 is EX_TEMPFAIL of sysexits.h: try again later
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class _Place(click.ParamType[Path]):
+    """A folder, or an address as `places.place` takes them."""
+
+    name = "place"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002 - click's
+        """The place that a text names."""
+        return place(value) if isinstance(value, str) else value
+
+
+PLACE = _Place()
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 collection_option = click.option(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -21,18 +22,27 @@ from indexer.embedder import Embedder, EmbeddingStep
 from indexer.engine_settings import RAY, Engine
 from indexer.errors import DatasetError
 from indexer.pipeline import PictureFile
+from indexer.places import place
 from indexer.staging import StagedPiece, Staging
 from tests import killing
 from tests.kill_phases import build_into
 from tests.wholeness import assert_tidy, digest_of_generation
 
 testing = pytest.importorskip("ray.cluster_utils", reason="the extra ray is not installed")
+buckets = pytest.importorskip("tests.buckets", reason="the extra s3, or what tests it, is not installed")
 
 Request = Callable[..., BuildRequest]
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[Engine]:
+def store() -> Iterator[Any]:
+    """A bucket, whose settings the cluster has to be started with."""
+    with buckets.serving() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def engine(store: object) -> Iterator[Engine]:  # noqa: ARG001 - see there
     """Two actors on two nodes, both on this machine, with more logical CPUs than actors."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("RAY_USAGE_STATS_ENABLED", "0")
@@ -74,6 +84,21 @@ def test_a_cluster_builds_what_this_process_builds(
     assert "damaged or cut off" in summaries[1].skipped[0].reason
     assert content(tmp_path / "b") == content(tmp_path / "a")
     assert_tidy(tmp_path / "b")
+
+
+def test_actors_read_from_a_bucket(
+    engine: Engine,
+    store: Any,  # noqa: ANN401 - boto3's
+    own_devkit: Path,
+    tmp_path: Path,
+    request_build: Request,
+) -> None:
+    address = buckets.upload(store, own_devkit, "own")
+    request = request_build(tmp_path / "c", voc_root=place(address), engine=engine, reduce=False, keep_maps=False)
+    local = replace(request, collection=tmp_path / "local", engine=Engine())
+
+    assert [build(one).embedded for one in (request, local)] == [12, 12]
+    assert content(request.collection) == content(local.collection)
 
 
 def test_where_nothing_is_to_be_embedded_no_cluster_is_looked_for(
