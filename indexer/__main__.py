@@ -19,8 +19,10 @@ import click
 from indexer.command_line import (
     EXIT_ERROR,
     FOLDER,
+    PLACE,
     Commands,
     collection_option,
+    engine_options,
     inference_options,
     json_option,
     store_options,
@@ -53,9 +55,7 @@ def fetch(name: str, into: Path) -> None:
 @main.command()
 @click.option("--into", type=FOLDER, required=True, metavar="DIR", help="Folder to make the devkit in.")
 @click.option("--images", type=click.IntRange(min=1), default=600, show_default=True, help="How many pictures.")
-@click.option(
-    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="The same seed draws the same bytes."
-)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same bytes.")
 def sample(into: Path, images: int, seed: int) -> None:
     """Draw a small VOC devkit of all 20 classes."""
     from indexer.sample import draw_devkit
@@ -65,7 +65,9 @@ def sample(into: Path, images: int, seed: int) -> None:
 
 @main.command()
 @collection_option
-@click.option("--voc-root", type=FOLDER, metavar="DIR", help="The devkit.  [default: the one of the last build]")
+@click.option(
+    "--voc-root", type=PLACE, metavar="DIR|URL", help="The devkit.  [default: the one of the last build]"
+)
 @click.option(
     "--split", help="train, val, trainval, test, another list's name, all, or unannotated.  [default: all]"
 )
@@ -82,6 +84,7 @@ def sample(into: Path, images: int, seed: int) -> None:
 @click.option("--maps/--no-maps", "keep_maps", default=None, help="Whether maps are stored, to train on.")
 @click.option("--objects/--no-objects", "index_objects", default=None, help="Whether each object is indexed, too.")
 @inference_options
+@engine_options
 @click.option(
     "--index",
     "index_kind",

@@ -1,10 +1,11 @@
 """Putting a generation together: rows kept from the published one, and rows from the staging folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from indexer.errors import DatasetError
 from indexer.held import Held
 from indexer.maps_file import MapsFile
 from indexer.plan import Plan
@@ -39,6 +40,20 @@ class Assembly:
             else:
                 images.append(self._indexed(annotated, sha256, len(images)))
         self.images, self.skipped = tuple(images), tuple(skipped)
+
+    def refuse_unusable(self, skipped: Sequence[SkippedImage], *, strict: bool) -> None:
+        """Hold that there is something to publish, and with `strict` that nothing was skipped.
+
+        Raises:
+            DatasetError: it is not so.
+        """
+        if skipped and strict:
+            raise DatasetError(
+                f"expected every picture to be usable, found {len(skipped)} that are not, first "
+                f"{skipped[0].filename}: {skipped[0].reason}; mend it, or build without --strict"
+            )
+        if not self.images:
+            raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
 
     def vectors(self) -> Floats:
         """(N, d) float32 unit rows."""

@@ -8,14 +8,14 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from indexer import backbones, store_addresses, voc
+from indexer import backbones, engines, store_addresses, voc
 from indexer.assembly import Assembly
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection
 from indexer.draft import draft_manifest
-from indexer.embedder import Embedder, other_weights
+from indexer.embedder import Embedder, EmbeddingStep, other_weights
 from indexer.embedding_run import EmbeddingRun
-from indexer.errors import DatasetError, EmptyCollectionError
+from indexer.errors import EmptyCollectionError
 from indexer.file_hashing import hash_files
 from indexer.generation import GenerationWriter, prune
 from indexer.generations import generations, last_manifest
@@ -42,6 +42,7 @@ def build(request: BuildRequest) -> BuildSummary:
         WeightsError: the backbone's weights cannot be had.
         CollectionBusyError: another build is running on the collection.
         CollectionError: what is published there is damaged.
+        InferenceError: the backbone cannot be run as asked, or no cluster be reached to run it on.
     """
     path = request.collection
     if not path.exists():
@@ -56,8 +57,8 @@ def build(request: BuildRequest) -> BuildSummary:
         store.settle()
         prune(path, store)
         settings = request.settle(last_manifest(path))
-        with _published(path, request) as published:
-            return _Build(settings, store, published, anew=moves).run()
+        with _published(path, request) as published, engines.opened(request.engine) as make_pieces:
+            return _Build(settings, store, published, make_pieces, anew=moves).run()
 
 
 @contextmanager
@@ -84,7 +85,8 @@ def rebuild(collection: Path, salvaged: Held, store: Store) -> BuildSummary:
         CollectionError: they are not those that the collection was embedded with.
     """
     request = BuildRequest(collection=collection, inference=inference_of(salvaged.manifest.embedded_with))
-    return _Build(request.settle(salvaged.manifest), store, salvaged, salvaged=True, anew=True).run()
+    settings = request.settle(salvaged.manifest)
+    return _Build(settings, store, salvaged, engines.local, salvaged=True, anew=True).run()
 
 
 class _Build:
@@ -94,15 +96,17 @@ class _Build:
         settings: what to build.
         store: where the generation goes.
         published: to build on.
+        make_pieces: embeds.
         salvaged: whether it is what is left of a damaged generation.
         anew: whether to publish even what equals it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own
         self,
         settings: BuildSettings,
         store: Store,
         published: Held | None,
+        make_pieces: engines.MakePieces,
         *,
         salvaged: bool = False,
         anew: bool = False,
@@ -110,6 +114,7 @@ class _Build:
         self._settings = settings
         self._store = store
         self._published = published
+        self._make_pieces = make_pieces
         self._salvaged = salvaged
         self._anew = anew
         self._started = time.monotonic()
@@ -126,14 +131,16 @@ class _Build:
         reduction = run.embed_all(self._given_reduction(carried))
         assembly = Assembly(plan, run.failures, staging, carried)
         skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
-        self._refuse_unusable(assembly, skipped)
+        assembly.refuse_unusable(skipped, strict=self._settings.strict)
         by = {str(embedder.inference)} if plan.wanted else set()
         by.update(carried.manifest.embedded_with if carried else ())
         draft = draft_manifest(self._published_number() + 1, self._settings, embedder, reduction, assembly)
         manifest = replace(draft, embedded_with=tuple(sorted(by)), skipped=len(skipped))
         if self._is_new(manifest, assembly, skipped):
-            objects = ObjectEmbedding(assembly.images, embedder, carried) if manifest.object_index else None
-            vectors = objects.vectors(self._settings, reduction, manifest.vector_dim) if objects else None
+            vectors = None
+            if manifest.object_index:
+                objects = ObjectEmbedding(assembly.images, embedder, carried, self._make_pieces)
+                vectors = objects.vectors(self._settings, reduction, manifest.vector_dim)
             self._publish(manifest, reduction, assembly, skipped, vectors)
         staging.clear()
         shutil.rmtree(staging_folder(self._settings.collection), ignore_errors=True)
@@ -172,21 +179,13 @@ class _Build:
     def _start_run(self, embedder: Embedder, staging: Staging, plan: Plan, root: Path) -> EmbeddingRun:
         files = {sha: PictureFile(voc.picture_path(root, name), sha) for sha, name in plan.wanted.items()}
         unit = None if self._settings.quiet else "pictures"
-        return EmbeddingRun(embedder, staging, files, keep_maps=self._settings.keep_maps, unit=unit)
+        step = EmbeddingStep(embedder, keep_maps=self._settings.keep_maps)
+        return EmbeddingRun(step, staging, files, unit=unit, make_pieces=self._make_pieces)
 
     def _given_reduction(self, carried: Held | None) -> Reduction | None:
         if carried is not None:
             return carried.reduction
         return None if self._settings.reduce else Reduction()
-
-    def _refuse_unusable(self, assembly: Assembly, skipped: Sequence[SkippedImage]) -> None:
-        if skipped and self._settings.strict:
-            raise DatasetError(
-                f"expected every picture to be usable, found {len(skipped)} that are not, first "
-                f"{skipped[0].filename}: {skipped[0].reason}; mend it, or build without --strict"
-            )
-        if not assembly.images:
-            raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
 
     def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from indexer import voc
+from indexer import places, voc
+from indexer.engine_settings import Engine
 from indexer.errors import DatasetError
 from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
 from indexer.inference import Inference
@@ -61,6 +62,7 @@ class BuildRequest:
         from_scratch: whether to look away from what is published, and embed everything anew.
         vectors, metadata, consistency: see `Addresses`; "faiss" and "sqlite" are the collection's folder.
         store_timeout: the `timeout` of `Addresses`.
+        engine: where pictures are embedded; no setting of the collection, which comes out the same.
     """
 
     collection: Path
@@ -83,6 +85,7 @@ class BuildRequest:
     metadata: str | None = None
     consistency: str | None = None
     store_timeout: float | None = None
+    engine: Engine = field(default_factory=Engine)
 
     def settle(self, published: Manifest | None) -> BuildSettings:
         """Fill what is open from the published generation, or with the defaults of a new collection.
@@ -181,7 +184,7 @@ def _default_settings() -> dict[str, Any]:
 
 def _settings_of(published: Manifest) -> dict[str, Any]:
     return {
-        "voc_root": Path(published.voc_root),
+        "voc_root": places.place(published.voc_root),
         "split": published.split,
         "backbone": published.backbone.name,
         "weights": published.backbone.weights,

@@ -6,10 +6,9 @@ by one rename.
 """
 
 from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import cached_property, lru_cache
+from contextlib import AbstractContextManager, ExitStack
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,6 @@ from indexer.readers_lock import ReadersLock
 from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.row_checksums import object_keys
-from indexer.search_index import SearchIndex
 from indexer.store import Store
 from indexer.stores import store_of, store_of_generation
 from indexer.subset import Subset
@@ -34,7 +32,7 @@ from indexer.subset import Subset
 _SELECTIONS_HELD = 64  # each at most 8 bytes an image
 
 
-class Collection:
+class Collection(AbstractContextManager["Collection"]):
     """One published generation, open for reading from any number of threads; not deleted before it is closed.
 
     Args:
@@ -66,8 +64,10 @@ class Collection:
         here = {REDUCTION_FILE} if is_mirrored(folder) else self.manifest.files.keys()
         check_files(folder, {name: self.manifest.files[name] for name in here})
         self.reduction = Reduction.load(folder / REDUCTION_FILE)
-        self._index = self._load_index(INDEX_FILE)
-        self.objects = self._load_index(OBJECT_INDEX_FILE) if self.manifest.object_index else None
+        load, notes = partial(self.store.open_index, folder), self.manifest.indexes
+        self._index = load(INDEX_FILE, notes[INDEX_FILE])
+        has_objects = self.manifest.object_index
+        self.objects = load(OBJECT_INDEX_FILE, notes[OBJECT_INDEX_FILE]) if has_objects else None
         self._database = self.store.open_records(folder)
         held.callback(self._database.close)
         # A generation never changes: what was selected once holds for good.
@@ -107,9 +107,6 @@ class Collection:
 
     def __len__(self) -> int:
         return len(self._index)
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -225,9 +222,6 @@ class Collection:
                 f"--collection {self.path}"
             )
         return self.objects.nearest(vector, k, exclude, among)
-
-    def _load_index(self, name: str) -> SearchIndex:
-        return self.store.open_index(self.folder, name, self.manifest.indexes[name])
 
     def _check_agreement(self) -> None:
         """Hold the parts against the manifest: each may be whole, and of another generation than the others."""

@@ -9,14 +9,29 @@ from typing import Any
 
 import click
 
+from indexer.engine_settings import ENGINES, LOCAL, Engine
 from indexer.errors import CollectionBusyError, LookalikeError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from indexer.memory import ran_out
+from indexer.places import place
 from indexer.store_addresses import CONSISTENCIES
 
 EXIT_ERROR, EXIT_BUSY, EXIT_STOPPED = 1, 75, 130  # 75 is EX_TEMPFAIL of sysexits.h: try again later
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class _Place(click.ParamType[Path]):
+    """A folder, or an address as `places.place` takes them."""
+
+    name = "place"
+
+    def convert(self, value: str | Path, param: click.Parameter | None, ctx: click.Context | None) -> Path:  # noqa: ARG002 - click's
+        """The place that a text names."""
+        return place(value) if isinstance(value, str) else value
+
+
+PLACE = _Place()
 EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 collection_option = click.option(
@@ -54,6 +69,33 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     ):  # fmt: skip
         command = option(command)
     return command
+
+
+def engine_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for where pictures are embedded; the command gets them as one `engine`."""
+
+    @click.option(
+        "--engine",
+        "name",
+        type=click.Choice(ENGINES),
+        default=LOCAL,
+        show_default=True,
+        help="Where to embed: in this process, or spread over a Ray cluster.",
+    )
+    @click.option(
+        "--ray-address",
+        envvar="RAY_ADDRESS",
+        metavar="HOST:PORT|auto",
+        help="The cluster's head; auto: that of this machine.  [default: a cluster started for the build]",
+    )
+    @click.option(
+        "--ray-actors", type=click.IntRange(min=1), help="Processes that embed there.  [default: one per node]"
+    )
+    @wraps(command)
+    def with_engine(*, name: str, ray_address: str | None, ray_actors: int | None, **rest: Any) -> None:  # noqa: ANN401 - click's
+        command(engine=Engine(name=name, address=ray_address, actors=ray_actors), **rest)
+
+    return with_engine
 
 
 class Commands(click.Group):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from indexer import voc
+from indexer import places, voc
 from indexer.assembly import Assembly
 from indexer.build_settings import BuildSettings
 from indexer.embedder import Embedder
@@ -21,7 +21,7 @@ def draft_manifest(
     return Manifest(
         generation=number,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        voc_root=str(voc.find_root(settings.voc_root).resolve()),
+        voc_root=places.absolute(voc.find_root(settings.voc_root)),
         split=settings.split,
         backbone=embedder.note,
         embedding_key=embedder.key,

@@ -1,6 +1,7 @@
 """Pictures -> vectors and maps, the one way for indexing, training and queries."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -105,6 +106,27 @@ class Embedder:
     def embed(self, pixels: Sequence[NDArray[np.uint8]], reduction: Reduction, *, keep_maps: bool) -> Embedding:
         """Embed what `pixels` gave for N pictures, and reduce."""
         return reduction.reduce(self.embed_raw(pixels, keep_maps=keep_maps))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EmbeddingStep:
+    """What is done with the pixels of a piece; as data, so that it can be sent to where it is done.
+
+    Attributes:
+        embedder: what embeds them.
+        keep_maps: whether maps are wanted, too.
+        reduction: what they go through; None to leave them before it.
+    """
+
+    embedder: Embedder
+    keep_maps: bool
+    reduction: Reduction | None = None
+
+    def __call__(self, pixels: Sequence[NDArray[np.uint8]]) -> RawEmbedding | Embedding:
+        """Embed what `Embedder.pixels` gave for N pictures."""
+        if self.reduction is None:
+            return self.embedder.embed_raw(pixels, keep_maps=self.keep_maps)
+        return self.embedder.embed(pixels, self.reduction, keep_maps=self.keep_maps)
 
 
 def other_weights(expected: BackboneNote, found: BackboneNote) -> CollectionError:

@@ -2,15 +2,17 @@
 
 import importlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from tqdm import tqdm
 
 from indexer import inference
-from indexer.embedder import Embedder
+from indexer.embedder import EmbeddingStep
+from indexer.engines import MakePieces, local
 from indexer.errors import ImageError
-from indexer.pipeline import Done, PictureFile, Pipeline, Prepared
+from indexer.pipeline import Done, PictureFile, Size
 from indexer.reduction import MAX_PICTURES, VECTOR_DIM, Embedding, RawEmbedding, Reduction
 from indexer.staging import StagedPiece, Staging
 
@@ -24,11 +26,11 @@ class EmbeddingRun:
     run that takes up a killed one embeds the same pieces, and its results are the same to the bit.
 
     Args:
-        embedder: what to embed with.
+        step: what is done with pictures, but for the reduction.
         staging: what is embedded goes there.
         wanted: key -> file, or part of one, to be embedded; a whole file's key is its sha256.
-        keep_maps: whether maps are staged.
         unit: what the progress line counts; None for no such line.
+        make_pieces: what makes that which embeds them; see `engines`.
 
     Attributes:
         resumed: how many an earlier, killed run had embedded already.
@@ -37,17 +39,18 @@ class EmbeddingRun:
 
     def __init__(
         self,
-        embedder: Embedder,
+        step: EmbeddingStep,
         staging: Staging,
         wanted: Mapping[str, PictureFile],
         *,
-        keep_maps: bool,
         unit: str | None,
+        make_pieces: MakePieces = local,
     ) -> None:
-        self._embedder = embedder
+        self._step = step
         self._staging = staging
         self._wanted = wanted
-        self._keep_maps = keep_maps
+        self._keys = {file: key for key, file in wanted.items()}
+        self._make_pieces = make_pieces
         self.resumed = len(staging.known().intersection(wanted))
         self.failures: dict[str, str] = {}
         self._progress = tqdm(
@@ -68,14 +71,14 @@ class EmbeddingRun:
             if reduction is None:
                 reduction = self._learn_from(wanted[:MAX_PICTURES])
             self._staging.reduce_raw(reduction)
-            self._embed(wanted, lambda pixels: self._embedder.embed(pixels, reduction, keep_maps=self._keep_maps))
+            self._embed(wanted, reduction)
         return reduction
 
     def _learn_from(self, sha256s: Sequence[str]) -> Reduction:
         settled = self._staging.load_reduction()
         if settled is not None:
             return settled
-        self._embed(sha256s, lambda pixels: self._embedder.embed_raw(pixels, keep_maps=self._keep_maps))
+        self._embed(sha256s, None)
         # scikit-learn takes a second to import; only a first build needs it.
         learning = importlib.import_module("indexer.reduction_learning")
         reduction: Reduction = learning.learn_from_pieces(self._staging.raw_pieces(), sha256s)
@@ -88,25 +91,23 @@ class EmbeddingRun:
         self._staging.save_reduction(reduction)
         return reduction
 
-    def _embed(self, keys: Sequence[str], embed: Callable[..., RawEmbedding | Embedding]) -> None:
+    def _embed(self, keys: Sequence[str], reduction: Reduction | None) -> None:
         done_with = self._staging.known().union(self.failures)
         size = inference.PIECE
         pieces = [keys[start : start + size] for start in range(0, len(keys), size)]
-        missing = [[key for key in piece if key not in done_with] for piece in pieces]
-        missing = [piece for piece in missing if piece]
-        pipeline = Pipeline(self._embedder, embed)
-        finished = pipeline.run([[self._wanted[key] for key in piece] for piece in missing])
-        for piece, done in zip(missing, finished, strict=True):
-            self._take(piece, done)
-            self._progress.set_postfix_str(f"limited by {pipeline.limit}", refresh=False)
-            self._progress.update(len(piece))
+        missing = [[self._wanted[key] for key in piece if key not in done_with] for piece in pieces]
+        engine = self._make_pieces(replace(self._step, reduction=reduction))
+        for done in engine.run([piece for piece in missing if piece]):
+            self._take(done)
+            self._progress.set_postfix_str(f"limited by {engine.limit}", refresh=False)
+            self._progress.update(len(done.files))
 
-    def _take(self, keys: Sequence[str], done: Done[RawEmbedding | Embedding]) -> None:
-        outcomes = dict(zip(keys, done.outcomes, strict=True))
+    def _take(self, done: Done[RawEmbedding | Embedding]) -> None:
+        outcomes = {self._keys[file]: item for file, item in zip(done.files, done.outcomes, strict=True)}
         self.failures |= {key: str(item) for key, item in outcomes.items() if isinstance(item, ImageError)}
         if done.embedded is None:
             return
-        prepared = {key: item for key, item in outcomes.items() if isinstance(item, Prepared)}
-        sizes = np.array([(item.width, item.height) for item in prepared.values()], dtype=np.int32)
-        staged = StagedPiece.of(list(prepared), sizes, done.embedded)
+        sizes = {key: item for key, item in outcomes.items() if isinstance(item, Size)}
+        widths_heights = np.array([(item.width, item.height) for item in sizes.values()], dtype=np.int32)
+        staged = StagedPiece.of(list(sizes), widths_heights, done.embedded)
         (self._staging.put_raw if isinstance(done.embedded, RawEmbedding) else self._staging.put)(staged)

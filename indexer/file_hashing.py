@@ -1,13 +1,12 @@
 """The pictures of a devkit with the SHA-256 of their files, by which a build knows them again."""
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tqdm import tqdm
 
-from indexer import voc
+from indexer import places, voc
 from indexer.manifest import file_sha256
 from indexer.memory import ran_out
 from indexer.records import AnnotatedImage, SkippedImage
@@ -30,7 +29,9 @@ def hash_files(
 
 def sha256_of_files(paths: Sequence[Path]) -> Iterator[str | OSError]:
     """The sha256 of each file, in order, or why it cannot be read."""
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
+    if not paths:
+        return
+    with ThreadPoolExecutor(places.readers(paths[0].parent)) as threads:
         yield from threads.map(_sha256, paths)
 
 

@@ -37,7 +37,7 @@ class Manifest:
     Attributes:
         generation: counts from 1.
         created: time of publication, ISO 8601, UTC.
-        voc_root: absolute path of the devkit, where the picture files lie.
+        voc_root: absolute path or address of the devkit, where the picture files lie.
         split: what was asked of the devkit.
         embedding_key: `embedder.embedding_key`.
         fingerprint: `embedder.fingerprint`.

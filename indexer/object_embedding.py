@@ -7,8 +7,9 @@ import numpy as np
 
 from indexer import voc
 from indexer.build_settings import BuildSettings
-from indexer.embedder import Embedder
+from indexer.embedder import Embedder, EmbeddingStep
 from indexer.embedding_run import EmbeddingRun
+from indexer.engines import MakePieces
 from indexer.errors import DatasetError
 from indexer.held import Held
 from indexer.pipeline import PictureFile
@@ -25,10 +26,18 @@ class ObjectEmbedding:
         images: of the generation to be, by image id.
         embedder: what to embed with.
         carried: the published generation, where its vectors compare with those to be made.
+        make_pieces: see `EmbeddingRun`.
     """
 
-    def __init__(self, images: Sequence[IndexedImage], embedder: Embedder, carried: Held | None) -> None:
+    def __init__(
+        self,
+        images: Sequence[IndexedImage],
+        embedder: Embedder,
+        carried: Held | None,
+        make_pieces: MakePieces,
+    ) -> None:
         self._embedder = embedder
+        self._make_pieces = make_pieces
         self._files = {
             object_key(image, label.box): (image, label.box) for image in images for label in image.objects
         }  # in the order of object ids, but for twins, which share a crop
@@ -45,7 +54,8 @@ class ObjectEmbedding:
         wanted = {key: _part(root, *file) for key, file in sorted(self._files.items()) if key not in self._held}
         staging = Staging(staging_folder(settings.collection), f"{self._embedder.key} {reduction.digest()}")
         unit = None if settings.quiet else "objects"
-        run = EmbeddingRun(self._embedder, staging, wanted, keep_maps=False, unit=unit)
+        step = EmbeddingStep(self._embedder, keep_maps=False)
+        run = EmbeddingRun(step, staging, wanted, unit=unit, make_pieces=self._make_pieces)
         run.embed_all(reduction)
         for key, reason in run.failures.items():
             raise DatasetError(f"an object of {self._files[key][0].filename} cannot be embedded: {reason}")

@@ -2,14 +2,13 @@
 
 import hashlib
 import os
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from indexer.records import Box
 
 DECODING, INFERENCE, WRITING = STEPS = ("decoding", "inference", "writing")
 
+Pixels = NDArray[np.uint8]
 Embedded = TypeVar("Embedded")
 """What a piece is embedded to."""
 
@@ -35,13 +35,20 @@ class PictureFile:
     box: Box | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Prepared:
-    """One picture ready for the network: (side, side, 3) uint8, and its own size in pixels."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a picture, in pixels."""
 
-    pixels: NDArray[np.uint8]
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Prepared:
+    """One picture ready for the network: (side, side, 3) uint8, and its own size."""
+
+    pixels: Pixels
+    size: Size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,13 +57,85 @@ class Done(Generic[Embedded]):
 
     Attributes:
         files: of the piece.
-        outcomes: for each file, what it was prepared to, or why it could not be.
+        outcomes: for each file, the size of its picture, or why it could not be decoded.
         embedded: those that could be, in their order; None where there are none.
+        seconds: step -> how long the piece was in it.
     """
 
     files: Sequence[PictureFile]
-    outcomes: Sequence[Prepared | ImageError]
+    outcomes: Sequence[Size | ImageError]
     embedded: Embedded | None
+    seconds: Mapping[str, float]
+
+
+class Pieces(Protocol[Embedded]):
+    """What embeds pieces, here or elsewhere.
+
+    Attributes:
+        limit: the one of `STEPS` that the others wait for most.
+    """
+
+    @property
+    def limit(self) -> str: ...  # noqa: D102 - above
+
+    def run(self, pieces: Sequence[Sequence[PictureFile]]) -> Iterator[Done[Embedded]]:
+        """Each piece once, in any order; the taker is done with one when it asks for the next."""
+        ...
+
+
+class Clock:
+    """How long each of `STEPS` took, summed over pieces."""
+
+    def __init__(self) -> None:
+        self._seconds = dict.fromkeys(STEPS, 0.0)
+
+    @property
+    def limit(self) -> str:
+        """The step that took longest."""
+        return max(STEPS, key=lambda step: self._seconds[step])
+
+    def hand_over(self, done: Done[Embedded], at_once: int) -> Iterator[Done[Embedded]]:
+        """Yield a piece, and count how long it took: before, where so many were embedded at once, and now."""
+        for step, seconds in done.seconds.items():
+            self._seconds[step] += seconds / at_once
+        started = time.perf_counter()
+        yield done
+        self._seconds[WRITING] += time.perf_counter() - started
+
+
+class PieceEmbedder(Generic[Embedded]):
+    """Decodes the pictures of a piece, on all cores, and embeds them; from any thread.
+
+    Args:
+        embedder: what prepares pictures.
+        embed: the pixels of a piece -> its embedding.
+    """
+
+    def __init__(self, embedder: Embedder, embed: Callable[[Sequence[Pixels]], Embedded]) -> None:
+        self._embedder = embedder
+        self._embed = embed
+        self._decoders = ThreadPoolExecutor(os.cpu_count())
+
+    def decode(self, files: Sequence[PictureFile]) -> list[Future[_Prepared | ImageError]]:
+        """Begin to decode; what comes of it is for `embed`."""
+        return [self._decoders.submit(_prepare, file, self._embedder) for file in files]
+
+    def embed(
+        self, files: Sequence[PictureFile], decoding: Sequence[Future[_Prepared | ImageError]]
+    ) -> Done[Embedded]:
+        """Wait for the pictures, and embed them."""
+        started = time.perf_counter()
+        prepared = [future.result() for future in decoding]
+        decoded = time.perf_counter()
+        pixels = [one.pixels for one in prepared if isinstance(one, _Prepared)]
+        embedded = self._embed(pixels) if pixels else None
+        seconds = {DECODING: decoded - started, INFERENCE: time.perf_counter() - decoded}
+        outcomes = [one.size if isinstance(one, _Prepared) else one for one in prepared]
+        return Done(files, outcomes, embedded, seconds)
+
+    def close(self) -> None:
+        """Begin no more of what was asked for."""
+        self._decoders.shutdown(wait=False, cancel_futures=True)
 
 
 class Pipeline(Generic[Embedded]):
@@ -71,64 +150,41 @@ class Pipeline(Generic[Embedded]):
         embed: the pixels of a piece -> its embedding.
     """
 
-    def __init__(self, embedder: Embedder, embed: Callable[[Sequence[NDArray[np.uint8]]], Embedded]) -> None:
+    def __init__(self, embedder: Embedder, embed: Callable[[Sequence[Pixels]], Embedded]) -> None:
         self._embedder = embedder
         self._embed = embed
-        self._lock = threading.Lock()
-        self._seconds = dict.fromkeys(STEPS, 0.0)
+        self._clock = Clock()
 
     @property
     def limit(self) -> str:
-        """The one of `STEPS` that the others wait for most."""
-        return max(STEPS, key=lambda step: self._seconds[step])
+        """See `Pieces`."""
+        return self._clock.limit
 
     def run(self, pieces: Sequence[Sequence[PictureFile]]) -> Iterator[Done[Embedded]]:
-        """Each piece in turn; the taker is done with one when it asks for the next."""
+        """See `Pieces`; these come in their order."""
         if not pieces:
             return
         lanes = self._embedder.runtime.lanes
-        with ThreadPoolExecutor(os.cpu_count()) as decoders, ThreadPoolExecutor(lanes) as embedders:
+        worker = PieceEmbedder(self._embedder, self._embed)
+        with ThreadPoolExecutor(lanes) as embedders:
             ahead: deque[Future[Done[Embedded]]] = deque()
             try:
                 room = inference.BATCH
                 for piece in pieces:
                     while ahead and room < len(piece):
-                        done = ahead.popleft()
-                        yield from self._hand_over(done)
-                        room += len(done.result().files)
+                        done = ahead.popleft().result()
+                        yield from self._clock.hand_over(done, lanes)
+                        room += len(done.files)
                     room -= len(piece)
-                    futures = [decoders.submit(_prepare, file, self._embedder) for file in piece]
-                    ahead.append(embedders.submit(self._embed_piece, piece, futures, lanes))
+                    ahead.append(embedders.submit(worker.embed, piece, worker.decode(piece)))
                 while ahead:
-                    yield from self._hand_over(ahead.popleft())
+                    yield from self._clock.hand_over(ahead.popleft().result(), lanes)
             finally:
-                for executor in (decoders, embedders):
-                    executor.shutdown(wait=False, cancel_futures=True)
-
-    def _embed_piece(
-        self, files: Sequence[PictureFile], futures: Sequence[Future[Prepared | ImageError]], lanes: int
-    ) -> Done[Embedded]:
-        started = time.perf_counter()
-        outcomes = [future.result() for future in futures]
-        decoded = time.perf_counter()
-        pixels = [one.pixels for one in outcomes if isinstance(one, Prepared)]
-        embedded = self._embed(pixels) if pixels else None
-        self._spend(DECODING, (decoded - started) / lanes)
-        self._spend(INFERENCE, (time.perf_counter() - decoded) / lanes)
-        return Done(files, outcomes, embedded)
-
-    def _hand_over(self, future: Future[Done[Embedded]]) -> Iterator[Done[Embedded]]:
-        done = future.result()
-        started = time.perf_counter()
-        yield done
-        self._spend(WRITING, time.perf_counter() - started)
-
-    def _spend(self, step: str, seconds: float) -> None:
-        with self._lock:
-            self._seconds[step] += seconds
+                worker.close()
+                embedders.shutdown(wait=False, cancel_futures=True)
 
 
-def _prepare(file: PictureFile, embedder: Embedder) -> Prepared | ImageError:
+def _prepare(file: PictureFile, embedder: Embedder) -> _Prepared | ImageError:
     try:
         data = file.path.read_bytes()
         if hashlib.sha256(data).hexdigest() != file.sha256:
@@ -140,4 +196,4 @@ def _prepare(file: PictureFile, embedder: Embedder) -> Prepared | ImageError:
         if ran_out(error):
             raise
         return ImageError(f"the file cannot be read ({error.strerror})")
-    return Prepared(embedder.pixels(picture), picture.width, picture.height)
+    return _Prepared(embedder.pixels(picture), Size(picture.width, picture.height))

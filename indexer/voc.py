@@ -5,9 +5,11 @@ Layout (VOC2012 devkit documentation, section 2): `JPEGImages/NAME.jpg`, `Annota
 """
 
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
+from indexer import places
 from indexer.annotation_xml import format_annotation, parse_objects
 from indexer.errors import DatasetError
 from indexer.images import SUFFIXES
@@ -45,22 +47,20 @@ def read_split(voc_root: Path, split: str = ALL) -> DevkitImages:
         DatasetError: no devkit there, an unknown split, or a split without any picture.
     """
     root = find_root(voc_root)
-    files = _picture_files(root)
-    stems = _stems(root, split, files)
+    devkit = _Devkit.list(root)
+    files = devkit.files
+    stems = _stems(devkit, split)
     if not files:
         raise DatasetError(
             f"expected pictures in {root / 'JPEGImages'}, found none; formats: {', '.join(SUFFIXES)}"
         )
     if not stems:
         raise DatasetError(f"expected pictures in split {split!r} of {root}, found none; choose another split")
-    split_of = _memberships(root, split)
-    images, skipped = [], []
-    for stem in sorted(stems):
-        try:
-            images.append(_read_image(root, stem, split_of.get(stem), files))
-        except DatasetError as error:
-            skipped.append(SkippedImage(_printable(files[stem].name if stem in files else stem), str(error)))
-    return DevkitImages(root, tuple(sorted(images, key=lambda image: image.filename)), tuple(skipped))
+    split_of = _memberships(devkit, split)
+    with ThreadPoolExecutor(places.readers(root)) as threads:
+        read = list(threads.map(lambda stem: _try_image(devkit, stem, split_of.get(stem)), sorted(stems)))
+    images = sorted((one for one in read if isinstance(one, AnnotatedImage)), key=lambda image: image.filename)
+    return DevkitImages(root, tuple(images), tuple(one for one in read if isinstance(one, SkippedImage)))
 
 
 def find_root(voc_root: Path) -> Path:
@@ -71,7 +71,8 @@ def find_root(voc_root: Path) -> Path:
     """
     if (voc_root / "JPEGImages").is_dir():
         return voc_root
-    inner = sorted(path.parent for path in voc_root.glob("*/JPEGImages"))
+    inside = sorted(name for name, is_file in places.listing(voc_root).items() if not is_file)
+    inner = [voc_root / name for name in inside if (voc_root / name / "JPEGImages").is_dir()]
     if len(inner) == 1:
         return inner[0]
     if inner:
@@ -111,36 +112,68 @@ def write_lists(root: Path, images: Iterable[AnnotatedImage]) -> None:
             path.write_text("".join(f"{Path(image.filename).stem}\n" for image in members), encoding="utf-8")
 
 
-def _picture_files(root: Path) -> dict[str, Path]:
-    """Name in lists and annotations -> file: the stem; the whole name for all but the first file of one stem."""
-    paths = (path for path in (root / "JPEGImages").iterdir() if path.suffix.lower() in SUFFIXES)
+@dataclass(frozen=True, slots=True)
+class _Devkit:
+    """What lies in a devkit, each folder listed once: to ask for each file by itself takes long where it is far.
+
+    Attributes:
+        root: the folder that holds JPEGImages.
+        files: name in lists and annotations -> picture: its stem; its whole name where another has that stem.
+        regular: names of the pictures that are files indeed.
+        annotated: stems of the annotations.
+        splits: names of the lists.
+    """
+
+    root: Path
+    files: dict[str, Path]
+    regular: frozenset[str]
+    annotated: frozenset[str]
+    splits: frozenset[str]
+
+    @classmethod
+    def list(cls, root: Path) -> "_Devkit":
+        """Look into a devkit."""
+        pictures = places.listing(root / "JPEGImages")
+        annotated, splits = (
+            frozenset(
+                name.removesuffix(suffix)
+                for name, is_file in places.listing(folder).items()
+                if is_file and name.endswith(suffix)
+            )
+            for folder, suffix in ((root / "Annotations", ".xml"), (root / "ImageSets" / "Main", ".txt"))
+        )
+        regular = frozenset(name for name, is_file in pictures.items() if is_file)
+        return cls(root, _picture_files(root, pictures), regular, annotated, splits)
+
+
+def _picture_files(root: Path, names: Iterable[str]) -> dict[str, Path]:
+    paths = [PurePath(name) for name in names]
+    paths = [path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
     files: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: (SUFFIXES.index(path.suffix.lower()), path.name)):
-        if not path.name.startswith("."):
-            files[path.name if path.stem in files else path.stem] = path
+        files[path.name if path.stem in files else path.stem] = picture_path(root, path.name)
     return files
 
 
-def _stems(root: Path, split: str, files: dict[str, Path]) -> set[str]:
+def _stems(devkit: _Devkit, split: str) -> set[str]:
     if split == ALL:
-        return set(files)
+        return set(devkit.files)
     if split == UNANNOTATED:
-        return {stem for stem in files if not _annotation_path(root, stem).is_file()}
-    if Path(split).name != split or not _list_path(root, split).is_file():
-        known = sorted(path.stem for path in (root / "ImageSets" / "Main").glob("*.txt") if path.is_file())
+        return set(devkit.files) - devkit.annotated
+    if split not in devkit.splits:
         raise DatasetError(
-            f"expected a list ImageSets/Main/{split}.txt in {root}, found none; "
-            f"splits there: {', '.join((*known, ALL, UNANNOTATED))}"
+            f"expected a list ImageSets/Main/{split}.txt in {devkit.root}, found none; "
+            f"splits there: {', '.join((*sorted(devkit.splits), ALL, UNANNOTATED))}"
         )
-    return _read_list(root, split)
+    return _read_list(devkit.root, split)
 
 
-def _memberships(root: Path, split: str) -> dict[str, str]:
+def _memberships(devkit: _Devkit, split: str) -> dict[str, str]:
     """Stem -> its split; a list of another name than VOC's counts for those that none of VOC's names."""
     split_of: dict[str, str] = {}
     for name in (split, *_MEMBERSHIP_SPLITS):
-        if _list_path(root, name).is_file():
-            split_of.update(dict.fromkeys(_read_list(root, name), name))
+        if name in devkit.splits:
+            split_of.update(dict.fromkeys(_read_list(devkit.root, name), name))
     return split_of
 
 
@@ -162,16 +195,26 @@ def _read_list(root: Path, split: str) -> set[str]:
     return {columns[0] for columns in map(str.split, lines) if columns}
 
 
-def _read_image(root: Path, stem: str, split: str | None, files: dict[str, Path]) -> AnnotatedImage:
+def _try_image(devkit: _Devkit, stem: str, split: str | None) -> AnnotatedImage | SkippedImage:
+    try:
+        return _read_image(devkit, stem, split)
+    except DatasetError as error:
+        name = devkit.files[stem].name if stem in devkit.files else stem
+        return SkippedImage(_printable(name), str(error))
+
+
+def _read_image(devkit: _Devkit, stem: str, split: str | None) -> AnnotatedImage:
+    files = devkit.files
     if stem not in files:
         raise DatasetError(f"expected a picture {stem} ({', '.join(SUFFIXES)}) in JPEGImages, found none")
-    if not files[stem].is_file():
+    if files[stem].name not in devkit.regular:
         raise DatasetError("expected a file, found a folder, a pipe, or a link that leads nowhere")
     if files[stem].name != _printable(files[stem].name):
         raise DatasetError("expected a file name in UTF-8, found other bytes; rename the file")
-    annotation = _annotation_path(root, stem)
+    annotation = _annotation_path(devkit.root, stem)
+    content = annotation.read_bytes() if stem in devkit.annotated else None
     try:
-        objects = parse_objects(annotation.read_bytes()) if annotation.is_file() else ()
+        objects = () if content is None else parse_objects(content)
     except DatasetError as error:
         raise DatasetError(f"{annotation.name}: {error}") from error
     return AnnotatedImage(filename=files[stem].name, split=split, objects=objects)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from indexer import plane
+from indexer import places, plane
 from indexer.collection import Collection
 from localizer import plots, scoring
 from localizer.calibration import Doubles
@@ -31,7 +31,7 @@ def write_report(collection: Collection, out: Path, split: str = "val") -> list[
     evaluation = evaluate(collection, split)
     out.mkdir(parents=True, exist_ok=True)
     heads = _cards(collection)
-    shelf = Shelf(Path(collection.manifest.voc_root), out)
+    shelf = Shelf(places.place(collection.manifest.voc_root), out)
     page = ReportPage(
         manifest=collection.manifest,
         figures=evaluation.to_json(),

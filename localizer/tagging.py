@@ -14,7 +14,7 @@ from indexer.embedder import Embedder
 from indexer.errors import DatasetError, ImageError
 from indexer.file_hashing import sha256_of_files
 from indexer.inference import PIECE
-from indexer.pipeline import PictureFile, Pipeline, Prepared
+from indexer.pipeline import PictureFile, Pipeline, Size
 from indexer.records import SkippedImage
 from indexer.reduction import Embedding
 from localizer import exports
@@ -45,16 +45,16 @@ class Tagger:
         """All that may be found."""
         return self._localizer.classes
 
-    def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Prepared] | SkippedImage]:
+    def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Size] | SkippedImage]:
         """Each picture in turn, with what is in it; why not, where it cannot be decoded."""
         pieces = [files[start : start + PIECE] for start in range(0, len(files), PIECE)]
         for done in Pipeline(self._embedder, self._embed).run(pieces):
             outcomes = list(zip((file.path for file in done.files), done.outcomes, strict=True))
             yield from (SkippedImage(str(path), str(one)) for path, one in outcomes if isinstance(one, ImageError))
             if done.embedded is not None:
-                prepared = [(path, one) for path, one in outcomes if isinstance(one, Prepared)]
-                found = self._localizer.localize(done.embedded, [(one.width, one.height) for _, one in prepared])
-                yield from ((path, what, one) for (path, one), what in zip(prepared, found, strict=True))
+                sizes = [(path, one) for path, one in outcomes if isinstance(one, Size)]
+                found = self._localizer.localize(done.embedded, [(one.width, one.height) for _, one in sizes])
+                yield from ((path, what, one) for (path, one), what in zip(sizes, found, strict=True))
 
     def _embed(self, pixels: Sequence[NDArray[np.uint8]]) -> Embedding:
         return self._embedder.embed(pixels, self._reduction, keep_maps=self._localizer.needs_maps)
@@ -94,10 +94,10 @@ def tag_folder(request: TagRequest, tagger: Tagger) -> TagSummary:
         if isinstance(result, SkippedImage):
             skipped.append(SkippedImage(Path(result.filename).relative_to(folder).as_posix(), result.reason))
         else:
-            path, localization, item = result
+            path, localization, size = result
             objects = tuple(one for one in localization.told() if one.probability >= request.least)
             name = path.relative_to(folder).as_posix()
-            tagged.append(TaggedPicture(name=name, width=item.width, height=item.height, objects=objects))
+            tagged.append(TaggedPicture(name=name, width=size.width, height=size.height, objects=objects))
     exports.write(exports.FORMATS[request.kind](tagged, tagger.classes), request.out)
     return TagSummary(len(tagged), sum(len(one.objects) for one in tagged), tuple(skipped))
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from indexer.command_line import (
-    EXISTING_FOLDER,
+    PLACE,
     Commands,
     collection_option,
     inference_options,
@@ -96,7 +96,7 @@ def main() -> None:
     show_default=True,
     help="Pictures of concurrent requests that are embedded at once, at most.",
 )
-@click.option("--voc-root", type=EXISTING_FOLDER, metavar="DIR", help="The devkit with the pictures, if it moved.")
+@click.option("--voc-root", type=PLACE, metavar="DIR|URL", help="The devkit with the pictures, if it moved.")
 @click.option("--vectors", metavar="URI", help="Milvus, where the collection's folder does not tell.")
 @click.option("--metadata", metavar="URL", help="PostgreSQL, where the collection's folder does not tell.")
 @weights_option

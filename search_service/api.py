@@ -175,8 +175,11 @@ def picture_file(image_id: int) -> Response:
     """The picture as it lies in the devkit."""
     found = meant_image(image_id)
     name = "".join(letter if letter.isprintable() else "_" for letter in found.filename)
-    path = engine().files.path(found)
-    return cached(found.sha256, lambda: send_file(path, download_name=name, etag=False, conditional=False))
+    files = engine().files
+    files.path(found)
+    return cached(
+        found.sha256, lambda: send_file(files.source(found), download_name=name, etag=False, conditional=False)
+    )
 
 
 @api.get("/api/v1/images/<int:image_id>/thumbnail")

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from indexer import voc
+from indexer import places, voc
 from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.errors import CollectionError, LookalikeError
@@ -105,7 +105,7 @@ class SearchEngine:
             manifest = collection.manifest
             if embedder is None or not embedder.fits(manifest):
                 embedder = Embedder.for_collection(manifest, settings.weights, settings.inference)
-            root = voc.find_root(settings.voc_root) if settings.voc_root else Path(manifest.voc_root)
+            root = voc.find_root(settings.voc_root) if settings.voc_root else places.place(manifest.voc_root)
             engine = cls(collection, embedder, root, settings.max_batch, decoders)
             undo.pop_all()
         return engine

@@ -155,7 +155,7 @@ class QueryEmbedder:
                 return Prepared(image=image, width=image.width, height=image.height)
             case IndexedPicture(image_id, box):
                 image = find(image_id)
-                return self._decode(self._files.path(image).read_bytes(), box, image, seconds)
+                return self._decode(self._files.read(image), box, image, seconds)
             case UploadedPicture(data, box):
                 if len(data) > MAX_PICTURE_BYTES:
                     limit = MAX_PICTURE_BYTES // 2**20

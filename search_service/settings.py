@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from indexer import store_addresses
+from indexer import places, store_addresses
 from indexer.errors import CollectionError, InferenceError
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from search_service.access import Access
@@ -76,7 +76,7 @@ class Settings:
         return cls(
             collection=Path(collection),
             weights=environment.get("LOOKALIKE_WEIGHTS") or None,
-            voc_root=Path(voc_root) if voc_root else None,
+            voc_root=places.place(voc_root) if voc_root else None,
             inference=Inference(
                 device=_choice(environment, "LOOKALIKE_DEVICE", DEVICES),
                 runtime=_choice(environment, "LOOKALIKE_RUNTIME", RUNTIMES),

@@ -21,7 +21,7 @@ from torchvision import models, transforms
 
 from indexer import backbones, images, sample
 from indexer.backbones import Backbone
-from indexer.embedder import Embedder
+from indexer.embedder import Embedder, EmbeddingStep
 from indexer.embedding_run import EmbeddingRun
 from indexer.inference import Inference
 from indexer.manifest import file_sha256
@@ -127,7 +127,7 @@ def whole_way(files: Sequence[PictureFile], embedder: Embedder, folder: Path) ->
     def go() -> None:
         with tempfile.TemporaryDirectory(dir=folder) as building:
             staging = Staging(Path(building), "bench")
-            run = EmbeddingRun(embedder, staging, wanted, keep_maps=True, unit=None)
+            run = EmbeddingRun(EmbeddingStep(embedder, keep_maps=True), staging, wanted, unit=None)
             run.embed_all(reduction)
 
     return lambda: rate(len(wanted), go)

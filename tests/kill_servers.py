@@ -1,8 +1,8 @@
 """Kills builds on servers, at random moments: `python -m tests.kill_servers [KILLS] [--seed N]`.
 
 Each kill comes just before a change to the collection's folder or to a server, of which the last, by which
-something is published or deleted, are met most. After it, a reader finds the generation before or the one after, whole; the
-next build ends as an undisturbed one would, and leaves nothing behind, neither here nor there.
+something is published or deleted, are met most. After it, a reader finds the generation before or the one after,
+whole; the next build ends as an undisturbed one would, and leaves nothing behind, neither here nor there.
 """
 
 import argparse

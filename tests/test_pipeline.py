@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 
-from indexer import backbones
+from indexer import backbones, images
 from indexer.embedder import Embedder
 from indexer.errors import ImageError
 from indexer.images import Picture
 from indexer.inference import BATCH, PIECE, Inference
 from indexer.maps_file import MapsFile
-from indexer.pipeline import PictureFile, Pipeline, Prepared
+from indexer.pipeline import PictureFile, Pipeline, Size
 
 
 class CountingEmbedder(Embedder):
@@ -65,7 +65,9 @@ def test_pieces_come_in_their_order_each_with_its_own_pictures(
 
     assert [one.files for one in done] == pieces
     for one in done:
-        assert one.embedded == [float(item.pixels.mean()) for item in one.outcomes if isinstance(item, Prepared)]
+        pictures = [images.load(file.path, embedder.side) for file in one.files]
+        assert one.embedded == means([embedder.pixels(picture) for picture in pictures])
+        assert one.outcomes == [Size(picture.width, picture.height) for picture in pictures]
 
 
 def test_a_picture_that_cannot_be_decoded_leaves_the_others_of_its_piece_alone(
