@@ -9,7 +9,7 @@ import numpy as np
 from indexer.errors import CollectionError
 from indexer.exact_index import Rows
 from indexer.filters import NO_FILTERS, Filters
-from indexer.index_settings import FLAT, HNSW, IndexNote
+from indexer.index_settings import FLAT, HNSW, IVF, IndexNote
 from indexer.milvus_filters import expression
 from indexer.milvus_rows import ATTRIBUTES, ROW, VECTOR
 from indexer.milvus_server import MilvusServer
@@ -143,18 +143,22 @@ class MilvusIndex:
     def _some(self, vector: Floats, limit: int, text: str, effort: Effort) -> list[Hit]:
         hits = self._ask(vector, Question(limit, effort, text))
         # Past the lists or candidates looked at, an approximate index finds nothing, however much there is.
-        if effort.kind == FLAT or len(hits) == limit or len(hits) == self._counted(text):
+        if self._is_all(hits, limit, text):
             return hits
-        if effort.kind == HNSW:
-            return self._scanned(vector, limit, text)
-        everything = Effort(effort.kind, self.note.parameters["lists"])
-        return self._ask(vector, Question(limit, everything, text))
+        if effort.kind == IVF:
+            everything = Effort(IVF, self.note.parameters["lists"])
+            hits = self._ask(vector, Question(limit, everything, text))
+        return hits if self._is_all(hits, limit, text) else self._scanned(vector, limit, text)
+
+    def _is_all(self, hits: Sequence[Hit], limit: int, text: str) -> bool:
+        """Whether there are no more rows to be found, of so many that fulfil an expression."""
+        return self.note.kind == FLAT or len(hits) == limit or len(hits) >= self._counted(text)
 
     def _ask(self, vector: Floats, question: Question) -> list[Hit]:
         return self._server.search(self._name, vector[np.newaxis], question)[0]
 
     def _scanned(self, vector: Floats, limit: int, text: str) -> list[Hit]:
-        """By scoring every row that fulfils an expression, here: the last resort of a graph."""
+        """By scoring every row that fulfils an expression, here: the last resort."""
         best: list[Hit] = []
         for rows, vectors in self._every(text):
             scored = map(Hit, rows.tolist(), (vectors @ vector).tolist())

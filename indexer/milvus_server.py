@@ -124,7 +124,10 @@ class MilvusServer:
         milvus = _library()
         index = milvus.MilvusClient.prepare_index_params()
         named = {INDEX_PARAMETERS[one]: value for one, value in parameters.items()}
-        index.add_index(VECTOR, index_type=INDEX_TYPES[kind], index_name=VECTOR, metric_type="IP", params=named)
+        # Wrapped twice: the client unwraps them once, and milvus-lite reads them only where they are wrapped.
+        index.add_index(
+            VECTOR, index_type=INDEX_TYPES[kind], index_name=VECTOR, metric_type="IP", params={"params": named}
+        )
         self._ask("create_index", name, index, timeout=_PATIENCE)
         self._ask("load_collection", name, timeout=_PATIENCE)
 
