@@ -106,11 +106,15 @@ class SharedStore:
         published = self._catalogue.published()
         if published is not None:
             self._pull(published)
+        self._settle_alias(published)
         kept = {*self._settle_folders(published or 0), *([] if published is None else [published])}
         for number in {*self._catalogue.numbers(), *self._indexed()} - kept:
             self._drop(number)
         for number in kept:
             self._drop_unused_indexes(number)
+
+    def _settle_alias(self, published: int | None) -> None:
+        """Have the alias lead to what is published: Milvus drops no collection that an alias leads to."""
         if published is None:
             self._milvus.unpoint(self._name)
         elif self._milvus.pointed(self._name) != self._index_name(published, INDEX_FILE):
