@@ -20,6 +20,7 @@ from indexer.file_hashing import hash_files
 from indexer.generation import GenerationWriter, prune
 from indexer.generations import generations, last_manifest
 from indexer.held import Held
+from indexer.layout import BUILDING
 from indexer.manifest import Manifest
 from indexer.object_embedding import ObjectEmbedding, staging_folder
 from indexer.pipeline import PictureFile
@@ -126,7 +127,7 @@ class _Build:
         listed, unreadable = hash_files(devkit, quiet=self._settings.quiet)
         held = self._published.all_images() if self._published else []
         plan = make_plan(listed, held, comparable=carried is not None)
-        staging = Staging(self._settings.collection / "building", self._kind(embedder, carried))
+        staging = Staging(self._settings.collection / BUILDING, self._kind(embedder, carried))
         run = self._start_run(embedder, staging, plan, devkit.root)
         reduction = run.embed_all(self._given_reduction(carried))
         assembly = Assembly(plan, run.failures, staging, carried)
@@ -210,7 +211,7 @@ class _Build:
         object_vectors: Floats | None,
     ) -> None:
         path = self._settings.collection
-        writer = GenerationWriter(self._store, path / "building", manifest.generation, assembly.images)
+        writer = GenerationWriter(self._store, path / BUILDING, manifest.generation, assembly.images)
         writer.write_vectors(assembly.vectors(), reduction, manifest.index)
         if object_vectors is not None:
             writer.write_objects(object_vectors, manifest.index)

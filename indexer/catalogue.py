@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import finalize
 
 from sqlalchemy import Connection, Select, delete, select
@@ -30,6 +30,18 @@ from indexer.records import IndexedImage, SkippedImage
 
 _NAMED = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PATIENCE = 1.0  # seconds; a writer that was killed is gone before
+
+
+class Published(NamedTuple):
+    """What is published of a collection.
+
+    Attributes:
+        generation: its number; None before the first, also where the catalogue's tables are not there yet.
+        version: how often anything that is shared was changed.
+    """
+
+    generation: int | None
+    version: int
 
 
 class Catalogue:
@@ -80,14 +92,14 @@ class Catalogue:
         """Ask for nothing, but for an answer."""
         self._ask(select(1))
 
-    def published(self) -> int | None:
-        """The number of the published generation; None before the first."""
-        found: int | None = self._row(collections.c.generation)
-        return found
-
-    def version(self) -> int:
-        """How often anything that is shared of this collection was changed."""
-        return self._row(collections.c.version) or 0
+    def published(self) -> Published:
+        """What all readers go by."""
+        asked = select(collections.c.generation, collections.c.version).where(collections.c.name == self._name)
+        try:
+            found = self._ask(asked)
+        except MissingTablesError:
+            found = None
+        return Published(*found) if found else Published(None, 0)
 
     def publish(self, number: int, contents: Mapping[str, bytes]) -> None:
         """Point at a generation, and store small files (path -> content) with that.
@@ -234,11 +246,3 @@ class Catalogue:
     def _ask(self, asked: Select[Any]) -> Any:  # noqa: ANN401 - a row, or None
         with self._server.told(), self._server.asking.connect() as connection:
             return connection.execute(asked).one_or_none()
-
-    def _row(self, column: Any) -> Any:  # noqa: ANN401 - a column, and its value
-        """A value of the collection's row; None where it has none, or the tables are not there yet."""
-        try:
-            found = self._ask(select(column).where(collections.c.name == self._name))
-        except MissingTablesError:
-            return None
-        return None if found is None else found[0]

@@ -15,14 +15,13 @@ from indexer.derived_files import ARRAYS, RECORD, Arrays, Record, read_arrays, r
 from indexer.durable import make_folder, settle
 from indexer.errors import CollectionError
 from indexer.generations import generations
+from indexer.layout import DERIVED, derived_folder
 from indexer.writers_lock import only_writer
 
 Made = TypeVar("Made")
 
 Stamp = tuple[int, int, int]
 """Tells one content of a file from the next: time of change in ns, bytes, and number of the file."""
-
-FOLDER = "derived"
 
 logger = logging.getLogger(__name__)
 
@@ -117,12 +116,12 @@ def stamp(collection: Collection, name: str) -> Stamp | None:
 
 def array_files(generation: Path) -> list[Path]:
     """The files of all arrays that were worked out from a generation, by name."""
-    return sorted((generation.parents[1] / FOLDER / generation.name).glob(f"*{ARRAYS}"))
+    return sorted((derived_folder(generation)).glob(f"*{ARRAYS}"))
 
 
 def record_file(generation: Path, name: str) -> Path:
     """The file of a record that was worked out from a generation, there or not."""
-    return generation.parents[1] / FOLDER / generation.name / f"{name}{RECORD}"
+    return derived_folder(generation) / f"{name}{RECORD}"
 
 
 def stamp_of(path: Path) -> Stamp | None:
@@ -135,19 +134,19 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def _path(collection: Collection, filename: str) -> Path:
-    return collection.path / FOLDER / collection.folder.name / filename
+    return derived_folder(collection.folder) / filename
 
 
 def _former(collection: Collection, filename: str) -> list[Path]:
     """A file as it lies, or would lie, beside the other generations, newest first."""
     others = [folder for folder in generations(collection.path) if folder.name != collection.folder.name]
-    return [collection.path / FOLDER / folder.name / filename for folder in reversed(others)]
+    return [derived_folder(folder) / filename for folder in reversed(others)]
 
 
 def _store(collection: Collection, filename: str, write: Callable[[BinaryIO], object]) -> None:
     path = _path(collection, filename)
     part = path.with_name(f"{filename}.part")
-    with only_writer(collection.path / FOLDER):
+    with only_writer(collection.path / DERIVED):
         _prune(collection)
         make_folder(path.parent)
         try:
@@ -161,8 +160,8 @@ def _store(collection: Collection, filename: str, write: Callable[[BinaryIO], ob
 
 def _prune(collection: Collection) -> None:
     kept = {path.name for path in generations(collection.path)}
-    for former in (collection.path / FOLDER).iterdir():
+    for former in (collection.path / DERIVED).iterdir():
         if former.is_dir() and former.name not in kept:
             shutil.rmtree(former)
-    for torn in (collection.path / FOLDER).glob("*/*.part"):
+    for torn in (collection.path / DERIVED).glob("*/*.part"):
         torn.unlink()

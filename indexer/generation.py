@@ -11,6 +11,7 @@ from indexer.durable import make_folder
 from indexer.generation_files import INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
 from indexer.generations import clear_discarded, generations
 from indexer.index_settings import IndexNote, IndexSettings
+from indexer.layout import KEPT_GENERATIONS
 from indexer.manifest import Manifest, describe_file
 from indexer.maps_file import MapsFile
 from indexer.records import IndexedImage, SkippedImage
@@ -18,8 +19,6 @@ from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, checksums, object_keys
 from indexer.store import Store, Target
 from indexer.stores import store_of
-
-KEPT = 2  # generations, beside those that are open to readers
 
 
 class GenerationWriter:
@@ -90,10 +89,10 @@ class GenerationWriter:
 
 
 def prune(path: Path, store: Store | None = None) -> None:
-    """Delete all generations of a collection but the last `KEPT` and those that are open to readers.
+    """Delete all generations of a collection but the last `KEPT_GENERATIONS` and those that are open to readers.
 
     What a prune that was killed had begun to delete goes first.
     """
     clear_discarded(path)
-    for folder in generations(path)[:-KEPT]:
+    for folder in generations(path)[:-KEPT_GENERATIONS]:
         (store or store_of(path)).discard(folder)

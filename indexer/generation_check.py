@@ -8,6 +8,7 @@ from indexer.collection import Collection
 from indexer.damage import Finding
 from indexer.errors import CollectionError
 from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FILE, REDUCTION_FILE, maps_file
+from indexer.layout import GENERATIONS
 from indexer.manifest import COPY, FILENAME, FORMAT_VERSION, Manifest
 from indexer.memory import ran_out
 from indexer.row_checksums import ROWS_FILE
@@ -107,5 +108,5 @@ class GenerationCheck:
             self.findings.append(self._finding("", str(error), means, _FROM_SCRATCH, mendable=False))
 
     def _finding(self, name: str, found: str, means: str, remedy: str, *, mendable: bool = True) -> Finding:
-        where = str(Path("generations", self.folder.name, name))
+        where = str(Path(GENERATIONS, self.folder.name, name))
         return Finding(where=where, found=found, means=means, remedy=remedy, mendable=mendable)

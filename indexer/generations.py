@@ -8,6 +8,7 @@ from indexer.build_lock import is_building
 from indexer.durable import settle_folder
 from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.generation_files import INDEX_FILE
+from indexer.layout import BUILDING, GENERATIONS, generation_folder
 from indexer.manifest import Manifest
 from indexer.newest import numbered
 from indexer.readers_lock import unread
@@ -19,14 +20,9 @@ _GONE = "gone-"
 logger = logging.getLogger(__name__)
 
 
-def folder_of(path: Path, number: int) -> Path:
-    """The folder of the generation of this number, there or not."""
-    return path / "generations" / f"{number:06d}"
-
-
 def generations(path: Path) -> list[Path]:
     """The folders of the generations of a collection, oldest first."""
-    return numbered(path / "generations")
+    return numbered(path / GENERATIONS)
 
 
 def is_mirrored(folder: Path) -> bool:
@@ -72,7 +68,7 @@ def last_manifest(path: Path) -> Manifest | None:
 
 def move_in(written: Path, path: Path, number: int) -> None:
     """Bring all bytes of a generation to the disk, and give its folder its place by one rename."""
-    settle_folder(written, folder_of(path, number))
+    settle_folder(written, generation_folder(path, number))
 
 
 def discard(folder: Path) -> None:
@@ -82,12 +78,12 @@ def discard(folder: Path) -> None:
     """
     with unread(folder) as may_go:
         if may_go:
-            gone = folder.parents[1] / "building" / f"{_GONE}{folder.name}"
+            gone = folder.parents[1] / BUILDING / f"{_GONE}{folder.name}"
             gone.parent.mkdir(exist_ok=True)
             shutil.rmtree(folder.rename(gone))
 
 
 def clear_discarded(path: Path) -> None:
     """Delete what a killed `discard` had begun to."""
-    for gone in (path / "building").glob(f"{_GONE}*"):
+    for gone in (path / BUILDING).glob(f"{_GONE}*"):
         shutil.rmtree(gone)

@@ -5,19 +5,30 @@ localizer's; here is only whether it is whole.
 """
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
 from indexer import sealed
+from indexer.layout import BUILDING, HEADS, KEPT_HEADS
+from indexer.newest import numbered
 from indexer.sealed import SealError
 
-HEADS, WEIGHTS, CARD = "heads", "head.safetensors", "head.json"
+WEIGHTS, CARD = "head.safetensors", "head.json"
 FORMAT_VERSION = 1
 
 
 def tasks(path: Path) -> list[Path]:
     """The folders of the tasks that heads of a collection were trained for."""
     return sorted(folder for folder in (path / HEADS).glob("*") if folder.is_dir())
+
+
+def prune(task: Path) -> None:
+    """Delete former heads of a task, as the only writer of its folder; by a rename: half a one looks damaged."""
+    gone = task / BUILDING
+    shutil.rmtree(gone, ignore_errors=True)
+    for former in numbered(task)[:-KEPT_HEADS]:
+        shutil.rmtree(former.rename(gone))
 
 
 def read_card(folder: Path) -> dict[str, Any]:

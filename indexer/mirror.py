@@ -10,17 +10,15 @@ from hashlib import sha256
 from itertools import groupby
 from pathlib import Path, PurePosixPath
 
+from indexer import head_files
 from indexer.durable import make_folder, settle, settle_folder
 from indexer.errors import CollectionError
 from indexer.generation_files import REDUCTION_FILE
 from indexer.generations import MIRRORED, discard, generations, is_mirrored
-from indexer.head_files import HEADS
+from indexer.layout import BUILDING, DERIVED, GENERATIONS, KEPT_GENERATIONS, derived_folder
 from indexer.manifest import COPY, FILENAME
-from indexer.newest import numbered
 from indexer.writers_lock import only_writer
 
-KEPT = 2  # folders of each kind
-_DERIVED, GENERATIONS = "derived", "generations"
 _PART = ".part"
 
 Read = Callable[[str], bytes]
@@ -30,7 +28,7 @@ Read = Callable[[str], bytes]
 def files_to_share(folder: Path) -> dict[str, bytes]:
     """Path inside the collection -> content, of what readers elsewhere need of a generation's folder."""
     names = (FILENAME, COPY, REDUCTION_FILE)
-    return {f"generations/{folder.name}/{name}": (folder / name).read_bytes() for name in names}
+    return {f"{GENERATIONS}/{folder.name}/{name}": (folder / name).read_bytes() for name in names}
 
 
 def files_beside(path: Path, folder: Path) -> tuple[str, dict[str, bytes]]:
@@ -38,7 +36,7 @@ def files_beside(path: Path, folder: Path) -> tuple[str, dict[str, bytes]]:
     files = (file for file in folder.rglob("*") if file.is_file() and file.suffix != _PART)
     told = {file.relative_to(path).as_posix(): file for file in files}
     prefix = f"{folder.relative_to(path).as_posix()}/"
-    return prefix, {name: file.read_bytes() for name, file in told.items() if "/building/" not in name}
+    return prefix, {name: file.read_bytes() for name, file in told.items() if f"/{BUILDING}/" not in name}
 
 
 def bring_in(path: Path, shared: Mapping[str, str], read: Read) -> None:
@@ -48,7 +46,7 @@ def bring_in(path: Path, shared: Mapping[str, str], read: Read) -> None:
         CollectionError: the folder holds a generation of that number of another collection.
     """
     for folder, names in _by_folder(shared):
-        if folder.parts[0] == _DERIVED:
+        if folder.parts[0] == DERIVED:
             _bring_files(path, names, shared, read)
         elif not (path / folder).is_dir():
             _bring_folder(path / folder, names, read)
@@ -81,7 +79,7 @@ def _bring_files(path: Path, names: list[str], shared: Mapping[str, str], read: 
     stale = [name for name in names if _digest(path / name) != shared[name]]
     if not stale:
         return
-    with only_writer(path / _DERIVED):
+    with only_writer(path / DERIVED):
         for name in stale:
             file = path / name
             part = file.with_name(f"{file.name}{_PART}")
@@ -101,14 +99,13 @@ def _check_same(path: Path, shared: Mapping[str, str]) -> None:
 
 def _prune(path: Path) -> None:
     """Delete former generations and heads that were brought in; those built here are the builder's to delete."""
-    for folder in generations(path)[:-KEPT]:
+    for folder in generations(path)[:-KEPT_GENERATIONS]:
         if is_mirrored(folder):
             discard(folder)
-            shutil.rmtree(path / _DERIVED / folder.name, ignore_errors=True)
-    for task in (path / HEADS).glob("*"):
-        for head in numbered(task)[:-KEPT]:
-            with only_writer(task):
-                shutil.rmtree(head.rename(task / f"mirroring-{head.name}"))
+            shutil.rmtree(derived_folder(folder), ignore_errors=True)
+    for task in head_files.tasks(path):
+        with only_writer(task):
+            head_files.prune(task)
 
 
 def _digest(file: Path) -> str | None:

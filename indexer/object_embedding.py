@@ -12,6 +12,7 @@ from indexer.embedding_run import EmbeddingRun
 from indexer.engines import MakePieces
 from indexer.errors import DatasetError
 from indexer.held import Held
+from indexer.layout import BUILDING
 from indexer.pipeline import PictureFile
 from indexer.records import Box, IndexedImage
 from indexer.reduction import Floats, Reduction
@@ -70,7 +71,7 @@ class ObjectEmbedding:
 
 def staging_folder(collection_path: Path) -> Path:
     """Where objects are staged; to be deleted once the build is done."""
-    return collection_path / "building" / "objects"
+    return collection_path / BUILDING / "objects"
 
 
 def _part(root: Path, image: IndexedImage, box: Box) -> PictureFile:

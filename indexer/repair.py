@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from indexer import derived
 from indexer.build import rebuild
 from indexer.build_settings import BuildSummary
 from indexer.damage import Verdict
@@ -15,6 +14,7 @@ from indexer.durable import sync
 from indexer.generation_check import GenerationCheck
 from indexer.generation_files import DATABASE_FILE
 from indexer.generations import generations
+from indexer.layout import derived_folder, generation_folder
 from indexer.manifest import Manifest
 from indexer.row_checksums import ROWS_FILE
 from indexer.store import Store
@@ -92,7 +92,7 @@ def _repair_published(path: Path, check: GenerationCheck, store: Store) -> Build
 
 def _carry_derived_over(path: Path, damaged: Manifest, mended: Manifest) -> None:
     """Take what was worked out from the damaged generation for the mended one, where that has the same content."""
-    folder = path / derived.FOLDER / f"{damaged.generation:06d}"
+    folder = derived_folder(generation_folder(path, damaged.generation))
     same = all(damaged.files[name] == mended.files[name] for name in (ROWS_FILE, DATABASE_FILE))
     if folder.is_dir() and same:
         with only_writer(folder.parent):

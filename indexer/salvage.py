@@ -46,7 +46,7 @@ class Salvage:
         found = {name: damage_of(folder / name, manifest.files[name]) for name in here}
         self.damage = {name: damage for name, damage in found.items() if damage}
         if not self._embedded and not is_mirrored(folder):
-            self.damage |= SharedParts(folder, manifest, self._rows).damage()
+            self.damage |= self._shared.damage()
 
     @cached_property
     def reduction(self) -> Reduction:
@@ -111,7 +111,7 @@ class Salvage:
     def intact(self, name: str) -> NDArray[np.bool_]:
         """Which rows of a file of vectors or maps are what they were; all are of one length with what is told."""
         if name in VECTOR_FILES and not self._embedded:
-            return SharedParts(self.folder, self.manifest, self._rows).intact(name)
+            return self._shared.intact(name)
         tail = self._tail(name)
         if name not in self.damage:
             return np.ones(tail.count, dtype=np.bool_)
@@ -136,7 +136,11 @@ class Salvage:
     def _vectors(self, name: str) -> Floats:
         if self._embedded:
             return self._tail(name).vectors()
-        return SharedParts(self.folder, self.manifest, self._rows).vectors(name)
+        return self._shared.vectors(name)
+
+    @cached_property
+    def _shared(self) -> SharedParts:
+        return SharedParts(self.folder, self.manifest, self._rows)
 
     @cached_property
     def _rows(self) -> RowChecksums | None:

@@ -34,6 +34,7 @@ class SharedParts:
         self._folder = folder
         self._manifest = manifest
         self._rows = rows
+        self._found: dict[str, Floats | None] = {}  # by name, read once
 
     def damage(self) -> dict[str, str]:
         """Name -> how it was found, of what is not what it was.
@@ -67,6 +68,11 @@ class SharedParts:
         return np.zeros(shape, dtype=np.float32) if found is None or found.shape != shape else found
 
     def _read(self, name: str) -> Floats | None:
+        if name not in self._found:
+            self._found[name] = self._ask(name)
+        return self._found[name]
+
+    def _ask(self, name: str) -> Floats | None:
         with closing(store_of(self._folder.parents[1])) as store:
             try:
                 return store.open_index(self._folder, name, self._manifest.indexes[name]).vectors()

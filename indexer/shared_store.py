@@ -15,13 +15,14 @@ from pathlib import Path
 
 from indexer import mirror, store_addresses
 from indexer.build_lock import only_builder
-from indexer.catalogue import Catalogue
+from indexer.catalogue import Catalogue, Published
 from indexer.database import Database
 from indexer.derived_files import RECORD, read_record
 from indexer.errors import CollectionError, EmptyCollectionError
 from indexer.generation_files import INDEX_FILE, OBJECT_INDEX_FILE
-from indexer.generations import discard, folder_of, generations, is_embedded, move_in
+from indexer.generations import discard, generations, is_embedded, move_in
 from indexer.index_settings import IndexNote, IndexSettings
+from indexer.layout import DERIVED, GENERATIONS, HEADS, derived_folder, generation_folder
 from indexer.manifest import Manifest
 from indexer.milvus_index import MilvusIndex
 from indexer.milvus_rows import Facts
@@ -73,15 +74,15 @@ class SharedStore:
 
     def published_folder(self) -> Path:
         """See `Store`."""
-        number = self._catalogue.published()
-        if number is None:
+        published = self._catalogue.published()
+        if published.generation is None:
             raise EmptyCollectionError(
                 self._path,
                 f"expected a collection {self._name} on its servers, found none published; build one: "
                 f"python -m indexer build --voc-root DIR --collection {self._path}",
             )
-        self._pull(number)
-        return folder_of(self._path, number)
+        self._pull(published)
+        return generation_folder(self._path, published.generation)
 
     def check(self) -> None:
         """See `Store`."""
@@ -91,7 +92,7 @@ class SharedStore:
     def last_number(self) -> int:
         """See `Store`."""
         here = [int(folder.name) for folder in generations(self._path)]
-        return max([*here, *self._catalogue.numbers(), self._catalogue.published() or 0])
+        return max([*here, *self._catalogue.numbers(), self._catalogue.published().generation or 0])
 
     @contextmanager
     def only_writer(self) -> Iterator[None]:
@@ -104,14 +105,17 @@ class SharedStore:
     def settle(self) -> None:
         """See `Store`: of what is not published nothing stays, and the alias is where it should be."""
         published = self._catalogue.published()
-        if published is not None:
+        number = published.generation
+        if number is not None:
             self._pull(published)
-        self._settle_alias(published)
-        kept = {*self._settle_folders(published or 0), *([] if published is None else [published])}
-        for number in {*self._catalogue.numbers(), *self._indexed()} - kept:
-            self._drop(number)
-        for number in kept:
-            self._drop_unused_indexes(number)
+        self._settle_alias(number)
+        kept = {*self._settle_folders(number or 0), *([] if number is None else [number])}
+        for lost in {*self._catalogue.numbers(), *self._indexed()} - kept:
+            with self._catalogue.unread(lost) as may_go:
+                if may_go:
+                    self._drop(lost)
+        for one in kept:
+            self._drop_unused_indexes(one)
 
     def _settle_alias(self, published: int | None) -> None:
         """Have the alias lead to what is published: Milvus drops no collection that an alias leads to."""
@@ -152,7 +156,7 @@ class SharedStore:
         """See `Store`: the folder first, then the alias, and what tells all readers last."""
         move_in(target.folder, self._path, target.number)
         self._milvus.point(self._name, self._index_name(target.number, INDEX_FILE))
-        files = mirror.files_to_share(folder_of(self._path, target.number))
+        files = mirror.files_to_share(generation_folder(self._path, target.number))
         self._catalogue.publish(target.number, files)
         store_addresses.save(self._path, self._addresses)
 
@@ -161,8 +165,8 @@ class SharedStore:
         with self._catalogue.unread(int(folder.name)) as may_go:
             if may_go:
                 discard(folder)
-        if may_go and not folder.is_dir():
-            self._drop(int(folder.name))
+            if may_go and not folder.is_dir():
+                self._drop(int(folder.name))
 
     def share(self, folder: Path) -> None:
         """See `Store`."""
@@ -175,18 +179,18 @@ class SharedStore:
             if server is not None:
                 server.close()
 
-    def _pull(self, published: int) -> None:
-        version = self._catalogue.version()
-        if version == self._pulled:
+    def _pull(self, published: Published) -> None:
+        """Bring in what changed since the last look; of generations, the published one alone."""
+        if published.version == self._pulled:
             return
-        generation = f"generations/{published:06d}/"
+        generation = f"{GENERATIONS}/{published.generation:06d}/"
         shared = {
             name: digest
             for name, digest in self._catalogue.files().items()
-            if name.startswith(generation) or not name.startswith("generations/")
+            if name.startswith((generation, f"{DERIVED}/", f"{HEADS}/"))
         }
         mirror.bring_in(self._path, shared, self._catalogue.read)
-        self._pulled = version
+        self._pulled = published.version
 
     def _settle_folders(self, published: int) -> list[int]:
         """Delete folders of what was never published; the numbers of the others."""
@@ -197,16 +201,14 @@ class SharedStore:
         return [int(folder.name) for folder in folders if folder.is_dir()]
 
     def _drop(self, number: int) -> None:
-        """Delete a generation's vectors and records, if nobody reads them."""
-        with self._catalogue.unread(number) as may_go:
-            if may_go:
-                for name in self._names(number):
-                    self._milvus.drop(name)
-                self._catalogue.drop(number)
+        """Delete a generation's vectors and records, which nobody reads."""
+        for name in self._names(number):
+            self._milvus.drop(name)
+        self._catalogue.drop(number)
 
     def _drop_unused_indexes(self, number: int) -> None:
         """Delete a generation's semantic indexes of former heads."""
-        used = [*_KEYS, *_named_indexes(self._path / "derived" / f"{number:06d}")]
+        used = [*_KEYS, *_named_indexes(derived_folder(generation_folder(self._path, number)))]
         for name in set(self._names(number)) - {self._index_name(number, one) for one in used}:
             self._milvus.drop(name)
 

@@ -10,6 +10,7 @@ from indexer.damage import Finding, Verdict
 from indexer.errors import CollectionError
 from indexer.generation_check import GenerationCheck
 from indexer.generations import generations
+from indexer.layout import BUILDING, DERIVED
 from indexer.memory import ran_out
 from indexer.newest import numbered
 from indexer.sealed import SealError
@@ -107,14 +108,14 @@ class Inspection:
 
     def _leftovers(self) -> Iterator[str]:
         there = {folder.name for folder in generations(self._path)}
-        found = [task / "building" for task in head_files.tasks(self._path) if not is_written(task)]
+        found = [task / BUILDING for task in head_files.tasks(self._path) if not is_written(task)]
         found = [folder for folder in found if folder.is_dir()]
-        derived = self._path / "derived"
+        derived = self._path / DERIVED
         if derived.is_dir() and not is_written(derived):
-            found += self._files("derived/*/*.part")
+            found += self._files(f"{DERIVED}/*/*.part")
             found += [folder for folder in derived.iterdir() if folder.is_dir() and folder.name not in there]
         if not is_building(self._path):
-            found += self._path.glob("building/*")
+            found += self._path.glob(f"{BUILDING}/*")
         return (str(path.relative_to(self._path)) for path in sorted(found))
 
     def _files(self, pattern: str) -> list[Path]:

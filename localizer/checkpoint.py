@@ -20,14 +20,14 @@ from torch import Tensor, nn
 
 from indexer import head_files, sealed
 from indexer.durable import settle_folder
-from indexer.head_files import CARD, FORMAT_VERSION, HEADS, WEIGHTS
+from indexer.head_files import CARD, FORMAT_VERSION, WEIGHTS
+from indexer.layout import BUILDING, HEADS
 from indexer.newest import numbered, read_newest
 from indexer.sealed import SealError
 from indexer.stores import store_of
 from indexer.writers_lock import only_writer
 from localizer.errors import HeadError, NoHeadError
 
-KEPT = 2  # heads of each task
 MAIN, DETECT = "main", "detect"
 _ENVELOPE = ("task", "fingerprint", "classes", "weights_sha256")  # what a card says beside a head's own
 
@@ -62,7 +62,7 @@ def save(collection: Path, head: StoredHead) -> Path:
     """Publish a head beside a collection's generations; its folder. Of several at once, the last is in use."""
     folder = collection / HEADS / head.task
     with only_writer(folder):
-        building = folder / "building"
+        building = folder / BUILDING
         shutil.rmtree(building, ignore_errors=True)
         published = folder / f"{_last_number(folder) + 1:06d}"
         try:
@@ -71,9 +71,7 @@ def save(collection: Path, head: StoredHead) -> Path:
         except OSError:
             shutil.rmtree(building, ignore_errors=True)
             raise
-        for former in numbered(folder)[:-KEPT]:
-            former.rename(building)  # gone at once: half a head would look damaged
-            shutil.rmtree(building)
+        head_files.prune(folder)
         with closing(store_of(collection)) as store:
             store.share(folder)
     return published

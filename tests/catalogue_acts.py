@@ -84,7 +84,7 @@ def publish_on_and_on(url: str, step: Event) -> None:
     catalogue = Catalogue(url, "voc")
     catalogue.migrate()
     with catalogue.only_writer():
-        for number in itertools.count((catalogue.published() or 0) + 1):
+        for number in itertools.count((catalogue.published().generation or 0) + 1):
             catalogue.write_records(number, some_images(IMAGES), [])
             catalogue.publish(number, {"manifest.json": str(number).encode()})
             catalogue.drop(number - 2)
