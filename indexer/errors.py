@@ -59,7 +59,7 @@ class StoreUnreachableError(LookalikeError):
     """A server that holds vectors or metadata cannot be reached, or did not answer in time.
 
     Attributes:
-        store: "milvus" or "postgresql".
+        store: "Milvus" or "PostgreSQL".
     """
 
     def __init__(self, store: str, message: str) -> None:

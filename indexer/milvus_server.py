@@ -205,7 +205,7 @@ class MilvusServer:
 
     def _unreachable(self, seconds: float) -> StoreUnreachableError:
         return StoreUnreachableError(
-            "milvus",
+            "Milvus",
             f"expected Milvus at {self._address.uri} to answer within {seconds:g} seconds, found no answer; "
             "see that it runs, and that this is its address",
         )

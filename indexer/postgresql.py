@@ -14,7 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from indexer.errors import CollectionError, LookalikeError, StorageError, StoreUnreachableError
 
-STORE = "postgresql"
+STORE = "PostgreSQL"
 
 _SCHEMES = re.compile(r"^(postgres|postgresql|postgresql\+psycopg)://")
 _POOLED, _MORE = 5, 15  # connections of a process: kept, and opened for a rush

@@ -100,7 +100,7 @@ def test_a_server_that_does_not_answer_is_told_of_in_time(
         ask(server)
 
     assert time.monotonic() - started < 2
-    assert told.value.store == "milvus"
+    assert told.value.store == "Milvus"
     assert "s3cret" not in f"{told.value}{server!r}{told.value.__cause__}"
 
 

@@ -28,7 +28,7 @@ def told(act: Callable[[], object]) -> str:
     with pytest.raises(StoreUnreachableError) as raised:
         act()
     assert time.monotonic() - started < MOST
-    assert raised.value.store == "postgresql"
+    assert raised.value.store == "PostgreSQL"
     message = str(raised.value)
     assert "secret" not in message
     assert "\n" not in message
