@@ -1,4 +1,4 @@
-"""How heads reckon when they are asked: in bfloat16, on one core."""
+"""How heads reckon: in bfloat16 where the processor can; when they are asked, on one core."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,11 @@ import torch
 
 
 def half_precision() -> torch.autocast:
-    """Convolutions in bfloat16, as in training, where the processor has instructions for it.
+    """Convolutions in bfloat16, where the processor has instructions for it.
 
     Measured on 400 pictures: both heads take 2.2 ms of one core for a picture of a batch of 16, in place of 5.2,
-    and no overall figure of their quality moves by more than 0.003.
+    and no overall figure of their quality moves by more than 0.003. Without instructions, torch emulates it: a step
+    of training through convolutions took 16 times as long as in float32.
     """
     has_instructions = torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - its public form is newer than 2.6
     return torch.autocast("cpu", torch.bfloat16, enabled=has_instructions)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
+from localizer.arithmetic import half_precision
 from localizer.augment import augment
 from localizer.errors import TrainingError
 from localizer.examples import Examples
@@ -118,7 +119,7 @@ class _Course:
     def _loss_of(self, rows: Tensor) -> Tensor:
         inputs = {name: values[rows] for name, values in self._examples.inputs.items()}
         seen, objects = augment(inputs, self._examples.objects.take(rows), self._lot)
-        with torch.autocast("cpu", torch.bfloat16):
+        with half_precision():
             output = self._head(seen)
         return self._loss(output, objects)
 

@@ -214,6 +214,9 @@ def visitor(visit: Callable[..., Visitor], site: str) -> Visitor:
 
 @pytest.fixture(scope="session")
 def milvus_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a milvus-lite server, for any number of processes; each test makes collections of its own."""
+    """A server for any number of processes, milvus-lite where none is named; each test has its own collections."""
+    if milvus.NAMED:
+        yield milvus.NAMED
+        return
     with milvus.serving(tmp_path_factory.mktemp("milvus")) as (address, _):
         yield address

@@ -1,5 +1,9 @@
-"""A milvus-lite server in a process of its own, and made-up collections to put on it."""
+"""A Milvus server for the tests: that of LOOKALIKE_TEST_MILVUS, or milvus-lite in a process of its own.
 
+Made-up collections to put on it are here, too.
+"""
+
+import os
 import random
 import socket
 import subprocess
@@ -19,6 +23,7 @@ needs_milvus = pytest.mark.skipif(
     bool(_MISSING), reason=f"{' and '.join(_MISSING)} not installed: pip install '.[milvus]'"
 )
 
+NAMED = os.environ.get("LOOKALIKE_TEST_MILVUS")  # a URI
 WIDTH, HEIGHT = 100, 80
 CLASSES = (
     "dog",

@@ -199,7 +199,7 @@ def test_reindex_is_quiet_without_a_terminal_and_brings_a_collection_in_step(
 
 
 def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(tmp_path: Path) -> None:
-    devkit = sample.draw_devkit(tmp_path / "VOCdevkit", images=400, seed=1)  # enough to be at work for a while
+    devkit = sample.draw_devkit(tmp_path / "VOCdevkit", images=200, seed=1)  # enough to be at work for a while
     arguments = ["build", "--voc-root", devkit, "--collection", tmp_path / "c", "--backbone", "efficientnet_lite2"]
     arguments += ["--runtime", "torch"]  # the slower one
     build = subprocess.Popen(
@@ -217,7 +217,7 @@ def test_ctrl_c_stops_in_one_line_and_the_work_is_taken_up(tmp_path: Path) -> No
     assert build.returncode == 130
     assert said.splitlines()[-1] == "Stopped; what is done is kept. Run the same command to go on."
     assert summary["resumed"] > 0
-    assert summary["images"] == 400
+    assert summary["images"] == 200
 
 
 def test_a_table_aligns_its_columns() -> None:
