@@ -6,8 +6,10 @@ A fixed choice of histories; others by `pytest tests/test_model.py --hypothesis-
 import io
 import shutil
 import tempfile
+import uuid
 from functools import cache, partial
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -25,8 +27,10 @@ from indexer.filters import Filters
 from indexer.inference import Inference
 from indexer.records import AnnotatedImage, Box, ObjectLabel
 from indexer.reduction import Floats, Reduction
-from tests.kill_phases import build_into
+from tests.kill_servers import build_audibly
 from tests.killing import Death, run
+from tests.milvus import needs_milvus
+from tests.servers import Servers
 from tests.wholeness import assert_tidy
 
 SIDE, WIDTH, HEIGHT = 64, 48, 40
@@ -69,10 +73,14 @@ def labels(classes: tuple[str, ...]) -> tuple[ObjectLabel, ...]:
 class CollectionModel(RuleBasedStateMachine):
     """What lies in the devkit, and what was there when it was last indexed; None stands for what is damaged."""
 
+    servers: ClassVar[Servers | None] = None
+    """Where vectors and records lie; None for the collection's folder."""
+
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="model-"))
-        self.path, self.root = self.folder / "collection", self.folder / "devkit"
+        # By its name servers tell it from the collection of another history.
+        self.path, self.root = self.folder / f"m{uuid.uuid4().hex[:12]}", self.folder / "devkit"
         (self.root / "JPEGImages").mkdir(parents=True)
         (self.root / "Annotations").mkdir()
         self.pictures: dict[str, int | None] = {}
@@ -143,7 +151,7 @@ class CollectionModel(RuleBasedStateMachine):
     @rule(objects=st.booleans(), event=st.integers(1, 60))
     def kill_and_index(self, *, objects: bool, event: int) -> None:
         request = self.request(objects=objects)
-        run(partial(build_into, request), self.path, Death(event=event))
+        run(partial(build_audibly, request), self.path, Death(event=event))
         with Collection.open(self.path) as collection:
             found = [image.filename for image in collection.all_images()]
         assert found in (sorted(self.indexed), sorted(self.usable()))
@@ -188,9 +196,11 @@ class CollectionModel(RuleBasedStateMachine):
 
     def request(self, *, objects: bool) -> BuildRequest:
         """Vectors come without reduction: the model learns none."""
+        servers = self.servers or Servers("faiss", "sqlite")
         return BuildRequest(
             collection=self.path, voc_root=self.root, backbone="efficientnet_lite2", side=SIDE, reduce=False,
             inference=INFERENCE, index_objects=objects, quiet=True,
+            vectors=servers.vectors, metadata=servers.metadata,
         )  # fmt: skip
 
     def note(self, *, objects: bool) -> None:
@@ -221,11 +231,16 @@ class CollectionModel(RuleBasedStateMachine):
         assert [scores[hit.image_id] for hit in hits] == pytest.approx(best, abs=1e-4)
 
 
-def test_a_collection_is_what_its_model_says(request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("where", ["in its folder", pytest.param("on servers", marks=needs_milvus)])
+def test_a_collection_is_what_its_model_says(where: str, request: pytest.FixtureRequest) -> None:
+    class Model(CollectionModel):
+        servers = None if where == "in its folder" else request.getfixturevalue("servers")
+
     seeded = request.config.getoption("--hypothesis-seed") is not None
     few = settings(
-        max_examples=6, stateful_step_count=12, deadline=None, print_blob=True, derandomize=not seeded,
+        max_examples=6 if Model.servers is None else 3, stateful_step_count=12,
+        deadline=None, print_blob=True, derandomize=not seeded,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
 
-    run_state_machine_as_test(CollectionModel, settings=few)
+    run_state_machine_as_test(Model, settings=few)

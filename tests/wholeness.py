@@ -12,6 +12,7 @@ from indexer import plane, retrieval_record
 from indexer.collection import Collection
 from indexer.generations import generations
 from indexer.inspection import describe
+from indexer.layout import BUILDING, DERIVED, GENERATIONS, HEADS
 from indexer.manifest import COPY, FILENAME
 from indexer.semantic_index import SemanticIndex
 from indexer.verify import verify
@@ -52,10 +53,11 @@ def assert_whole(path: Path) -> Contents:
 def assert_tidy(path: Path) -> None:
     """Hold that nothing lies in a collection's folder but what is published there, and locks."""
     folders = generations(path)
-    assert {one.name for one in path.iterdir()} <= {"build.lock", "building", "derived", "generations", "heads"}
-    assert not list((path / "building").iterdir())
+    beside = {BUILDING, DERIVED, GENERATIONS, HEADS, "build.lock", "stores.json"}
+    assert _names(path.iterdir()) <= beside
+    assert not list((path / BUILDING).iterdir())
     assert len(folders) <= 2
-    assert _names((path / "generations").iterdir()) == _names(folders)
+    assert _names((path / GENERATIONS).iterdir()) == _names(folders)
     for folder in folders:
         assert _names(folder.iterdir()) == {FILENAME, COPY, *json.loads((folder / FILENAME).read_text())["files"]}
     for derived in path.glob("derived/*/*"):
