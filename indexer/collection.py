@@ -70,6 +70,7 @@ class Collection(AbstractContextManager["Collection"]):
         self.objects = load(OBJECT_INDEX_FILE, notes[OBJECT_INDEX_FILE]) if has_objects else None
         self._database = self.store.open_records(folder)
         held.callback(self._database.close)
+        self.first_images = self._database.first_images
         # A generation never changes: what was selected once holds for good.
         self.matching_images = lru_cache(_SELECTIONS_HELD)(self._database.matching_images)
         self.matching_objects = lru_cache(_SELECTIONS_HELD)(self._database.matching_objects)

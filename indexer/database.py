@@ -143,6 +143,10 @@ class Database:
         """Ids of the images that fulfil filters, in order."""
         return self._ids(select_images(filters))
 
+    def first_images(self, filters: Filters, count: int) -> NDArray[np.int64]:
+        """Ids of the first so many images that fulfil filters, in order."""
+        return self._ids(select_images(filters).limit(count))
+
     def matching_objects(self, filters: Filters) -> NDArray[np.int64]:
         """Ids of the objects that fulfil filters, in order."""
         return self._ids(select_objects(filters))

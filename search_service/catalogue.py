@@ -35,6 +35,7 @@ class Catalogue:
         """
         check_page(offset, k)
         check_filters(filters, self._collection.manifest, self._collection.poses)
-        ids = self._collection.matching_images(filters)
-        page = self._collection.images(ids[offset : offset + k].tolist())
-        return Listing(tuple(page), len(ids), offset)
+        subset = self._collection.subset_of_images(filters)
+        count = len(self._collection) if subset is None else subset.count()
+        ids = self._collection.first_images(filters, offset + k)[offset:]
+        return Listing(tuple(self._collection.images(ids.tolist())), count, offset)

@@ -104,10 +104,12 @@ def test_filters_select_what_fulfils_them_and_nothing_else(
     images = as_images(content)
     with stored(images, []) as read:
         found_images, found_objects = read.matching_images(asked), read.matching_objects(asked)
+        first = read.first_images(asked, 3)
         owners = read.images_of_objects()
         counted_images = read.matching_images_count(asked, without)
         counted_objects = read.matching_objects_count(asked, without)
 
+    assert first.tolist() == found_images[:3].tolist()
     assert counted_images == len(set(found_images.tolist()) - set(without))
     assert counted_objects == len(set(found_objects.tolist()) - set(without))
 
