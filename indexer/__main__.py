@@ -23,6 +23,7 @@ from indexer.command_line import (
     Commands,
     collection_option,
     engine_options,
+    index_options,
     inference_options,
     json_option,
     store_options,
@@ -85,22 +86,7 @@ def sample(into: Path, images: int, seed: int) -> None:
 @click.option("--objects/--no-objects", "index_objects", default=None, help="Whether each object is indexed, too.")
 @inference_options
 @engine_options
-@click.option(
-    "--index",
-    "index_kind",
-    type=click.Choice(["auto", "flat", "ivf", "hnsw"]),
-    help="auto is exact while that is quick, and ivf above.  [default: that of the last build, or auto]",
-)
-@click.option(
-    "--recall",
-    type=click.FloatRange(0, 1, min_open=True),
-    help="Share of the true results to find at least.  [default: that of the last build, or 0.99]",
-)
-@click.option(
-    "--storage",
-    type=click.Choice(["float32", "float16", "int8"]),
-    help="How ivf and hnsw keep numbers.  [default: that of the last build, or float16]",
-)
+@index_options
 @store_options
 @click.option("--strict", is_flag=True, help="Fail where a picture cannot be indexed, instead of skipping it.")
 @click.option("--from-scratch", is_flag=True, help="Embed everything anew, and learn the reduction anew.")

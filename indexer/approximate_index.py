@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 
 from indexer.errors import StorageError
 from indexer.exact_index import Rows, keep_to_one_core, read_mapped
-from indexer.index_settings import FLOAT32, INT8
+from indexer.index_settings import FLOAT32, INT8, IndexSettings
 from indexer.reduction import Floats
 
 faiss: Any = typed_faiss  # its types know only a part of it
 
 _EFFORT_STEP = 1.25
-_LINKS, _BUILD_CANDIDATES = 16, 100  # of the graph: hnswlib's M and ef_construction, at the usual for 256 numbers
-_MOST_CANDIDATES = 4_096
+_LEAST_CANDIDATES, _MOST_CANDIDATES = 16, 4_096  # that a search of the graph keeps
 
 _DEPLETED = 0.5  # times as many as elsewhere: below, a filter leaves too few around a query
 
@@ -157,28 +156,29 @@ class NeighbourGraph(_FaissIndex):
     """HNSW: each row knows some of its neighbours; a search walks from one to closer ones."""
 
     @classmethod
-    def empty(cls, storage: str, training: Floats) -> "NeighbourGraph":
+    def empty(cls, settings: IndexSettings, training: Floats) -> "NeighbourGraph":
         """For rows whose numbers are like those of `training` (n, d).
 
         All cores will add to it at once, so that its links differ a little each time.
         """
         dim, inner = training.shape[1], faiss.METRIC_INNER_PRODUCT
-        if storage == FLOAT32:
-            index = faiss.IndexHNSWFlat(dim, _LINKS, inner)
+        if settings.storage == FLOAT32:
+            index = faiss.IndexHNSWFlat(dim, settings.links, inner)
         else:
-            index = faiss.IndexHNSWSQ(dim, _scalar(storage), _LINKS, inner)
-        index.hnsw.efConstruction = _BUILD_CANDIDATES
+            index = faiss.IndexHNSWSQ(dim, _scalar(settings.storage), settings.links, inner)
+        index.hnsw.efConstruction = settings.candidates
         index.train(training)
         return cls(faiss.IndexIDMap2(index))
 
     @property
     def parameters(self) -> dict[str, int]:
         """What it was built with."""
-        return {"links": _LINKS, "candidates": _BUILD_CANDIDATES}
+        graph = faiss.downcast_index(self._index.index).hnsw
+        return {"links": graph.nb_neighbors(1), "candidates": graph.efConstruction}
 
     def efforts(self) -> Iterator[int]:
         """Numbers of candidates to keep."""
-        return _rising(_LINKS, _MOST_CANDIDATES)
+        return _rising(_LEAST_CANDIDATES, _MOST_CANDIDATES)
 
     def propose(self, vector: Floats, count: int, effort: int, among: Rows | None = None) -> Rows:
         """See `ApproximateIndex`; the effort is the number of candidates to keep."""

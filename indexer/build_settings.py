@@ -58,7 +58,7 @@ class BuildRequest:
     """What a user says of a build; None stands for what the collection has, or the default for a new one.
 
     Attributes:
-        index_kind, recall, storage: see `IndexSettings`.
+        index_kind, recall, storage, lists, links, candidates: see `IndexSettings`.
         from_scratch: whether to look away from what is published, and embed everything anew.
         vectors, metadata, consistency: see `Addresses`; "faiss" and "sqlite" are the collection's folder.
         store_timeout: the `timeout` of `Addresses`.
@@ -78,6 +78,9 @@ class BuildRequest:
     index_kind: str | None = None
     recall: float | None = None
     storage: str | None = None
+    lists: int | None = None
+    links: int | None = None
+    candidates: int | None = None
     strict: bool = False
     quiet: bool = False
     from_scratch: bool = False
@@ -97,7 +100,8 @@ class BuildRequest:
         if self.backbone not in (None, earlier["backbone"]):
             earlier |= {"weights": None, "side": None}
         given = self._given(field.name for field in fields(BuildSettings))
-        wishes = self._given(("recall", "storage")) | ({"kind": self.index_kind} if self.index_kind else {})
+        wishes = self._given(field.name for field in fields(IndexSettings))
+        wishes |= {"kind": self.index_kind} if self.index_kind else {}
         given["index"] = replace(earlier["index"], **wishes)
         if "voc_root" not in earlier | given:
             raise DatasetError(

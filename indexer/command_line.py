@@ -11,6 +11,7 @@ import click
 
 from indexer.engine_settings import ENGINES, LOCAL, Engine
 from indexer.errors import CollectionBusyError, LookalikeError
+from indexer.index_settings import KINDS, STORAGES
 from indexer.inference import AUTO, DEVICES, PRECISIONS, RUNTIMES, Inference
 from indexer.memory import ran_out
 from indexer.places import place
@@ -53,6 +54,28 @@ def inference_options(command: Callable[..., None]) -> Callable[..., None]:
         option = click.option(f"--{name}", type=click.Choice(choices), default=AUTO, show_default=True, help=told)
         with_inference = option(with_inference)
     return with_inference
+
+
+def index_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Options for the indexes of vectors; the command gets None for each that is not given."""
+    for option in (
+        click.option("--candidates", type=click.IntRange(8, 4096),
+                     help="Of hnsw: for links, while it is built.  [default: that of the last build, or 100]"),
+        click.option("--links", type=click.IntRange(4, 128),
+                     help="Of hnsw: of a node, on each layer.  [default: that of the last build, or 16]"),
+        click.option("--lists", type=click.IntRange(0, 65536),
+                     help="Of ivf; 0: as find most soonest.  [default: that of the last build, or 0]"),
+        click.option("--storage", type=click.Choice(STORAGES),
+                     help="How ivf and hnsw keep numbers.  [default: that of the last build, or float16]"),
+        click.option("--recall", type=click.FloatRange(0, 1, min_open=True),
+                     help="Share of the true results to find, at least.  "
+                     "[default: that of the last build, or 0.99]"),
+        click.option("--index", "index_kind", type=click.Choice(KINDS),
+                     help="auto is exact while that is quick, and ivf above.  "
+                     "[default: that of the last build, or auto]"),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def store_options(command: Callable[..., None]) -> Callable[..., None]:

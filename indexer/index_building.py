@@ -77,8 +77,8 @@ class _Building:
     def _empty(self, kind: str, sample: Sample) -> ApproximateIndex:
         training = draw(self._vectors, _TRAINING)
         if kind == HNSW:
-            return NeighbourGraph.empty(self._settings.storage, training)
-        centroids = choose_centroids(self._vectors, sample, self._settings.recall)
+            return NeighbourGraph.empty(self._settings, training)
+        centroids = choose_centroids(self._vectors, sample, self._settings)
         return InvertedLists.empty(centroids, self._settings.storage, training)
 
     def _index(self, note: IndexNote, approximate: ApproximateIndex | None = None) -> VectorIndex:

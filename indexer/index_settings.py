@@ -22,11 +22,17 @@ class IndexSettings:
             exact for as long as that is quick, and else "ivf".
         recall: share of the true first results that an approximate index has to find, above 0 to 1.
         storage: how an approximate index keeps the numbers of its vectors; the exact ones stay beside it.
+        lists: of "ivf"; 0 for as many as find what is asked for soonest.
+        links: of "hnsw": that a node has on each layer of the graph; hnswlib's M.
+        candidates: of "hnsw": for links, while it is built; hnswlib's ef_construction.
     """
 
     kind: str = AUTO
     recall: float = 0.99
     storage: str = FLOAT16
+    lists: int = 0
+    links: int = 16
+    candidates: int = 100
 
 
 DEFAULT_SETTINGS = IndexSettings()
@@ -39,8 +45,7 @@ class IndexNote:
     Attributes:
         kind: "flat", "ivf" or "hnsw".
         storage: see `IndexSettings`.
-        parameters: it was built with: "lists", or "links" (that a node has on each layer of the graph) and
-            "candidates" (for them).
+        parameters: it was built with: "lists", or "links" and "candidates"; see `IndexSettings`.
         efforts: (depth, effort): the effort (lists probed, or candidates kept) that finds so many rows, those to
             be left out among them, at the recall asked for; depths rise. Deeper than the last, search is exact.
         recall: measured recall@10, of some of the collection's vectors, searched with before they were taken in.

@@ -10,7 +10,7 @@ import numpy as np
 
 from indexer.approximate_index import learn_centroids
 from indexer.exact_index import ExactIndex, Rows
-from indexer.index_settings import RECALL_AT
+from indexer.index_settings import RECALL_AT, IndexSettings
 from indexer.records import Hit
 from indexer.reduction import Floats
 from indexer.vector_index import VectorIndex
@@ -68,15 +68,16 @@ def draw(vectors: Floats, count: int) -> Floats:
     return vectors[np.sort(draw_numbers(len(vectors), count))]
 
 
-def choose_centroids(vectors: Floats, sample: Sample, recall: float) -> Floats:
-    """The centroids (lists, d) of inverted lists that find enough by looking at the fewest vectors.
+def choose_centroids(vectors: Floats, sample: Sample, settings: IndexSettings) -> Floats:
+    """The centroids (lists, d) of inverted lists: as many as asked for, or as find enough by looking at least.
 
     Looked at are the centroids, and the rows of the lists that are probed. In which lists the true neighbours of
     the sample lie tells how many have to be, before all rows are put into theirs.
     """
     root = round(math.sqrt(len(vectors)))
-    learned = [_learn(vectors, min(times * root, len(vectors))) for times in _LISTS]
-    return min(learned, key=lambda centroids: _looked_at(centroids, vectors, sample, recall))
+    counts = [settings.lists] if settings.lists else [times * root for times in _LISTS]
+    learned = [_learn(vectors, min(count, len(vectors))) for count in counts]
+    return min(learned, key=lambda centroids: _looked_at(centroids, vectors, sample, settings.recall))
 
 
 def tune(index: VectorIndex, efforts: Sequence[int], sample: Sample, recall: float) -> VectorIndex | None:

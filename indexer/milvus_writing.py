@@ -20,7 +20,6 @@ from indexer.thread_pools import all_cores
 
 _BATCH_BYTES = 4_000_000  # of vectors: a server takes 64 MB at once, a queue of it rather less
 _WAITS = (1, 2, 4, 8, 16, 30, 60, 60, 60)  # seconds, before each further try where the server takes no more
-_GRAPH = {"links": 16, "candidates": 100}  # as of an index on disk
 _LISTS = 2  # times the square root of the number of rows; a server has as many in each of its segments
 _MOST_LISTS = 65_536
 _TIMED = 20  # queries
@@ -106,10 +105,12 @@ class _Building:
         return FLAT if is_quick(rows, dim) else IVF
 
     def _built(self, kind: str) -> IndexNote:
-        lists = min(max(round(_LISTS * math.sqrt(len(self._vectors))), 1), _MOST_LISTS, max(len(self._vectors), 1))
-        parameters = {FLAT: {}, IVF: {"lists": lists}, HNSW: _GRAPH}[kind]
+        asked, rows = self._settings, max(len(self._vectors), 1)
+        lists = min(asked.lists or round(_LISTS * math.sqrt(rows)), _MOST_LISTS, rows)
+        graph = {"links": asked.links, "candidates": asked.candidates}
+        parameters = {FLAT: {}, IVF: {"lists": lists}, HNSW: graph}[kind]
         self._server.build(self._name, kind, parameters)
-        return IndexNote(kind=kind, storage=FLOAT32, parameters=dict(parameters))
+        return IndexNote(kind=kind, storage=FLOAT32, parameters=parameters)
 
     def _check(self) -> None:
         found = self._server.count(self._name)

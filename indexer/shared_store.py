@@ -119,11 +119,12 @@ class SharedStore:
 
     def _settle_alias(self, published: int | None) -> None:
         """Have the alias lead to what is published: Milvus drops no collection that an alias leads to."""
-        if published is None:
+        wanted = None if published is None else self._index_name(published, INDEX_FILE)
+        if wanted is None or not self._milvus.has(wanted):  # what is lost is for a repair to make anew
             self._milvus.unpoint(self._name)
-        elif self._milvus.pointed(self._name) != self._index_name(published, INDEX_FILE):
+        elif self._milvus.pointed(self._name) != wanted:
             logger.warning("A publication was broken off; generation %d is published still", published)
-            self._milvus.point(self._name, self._index_name(published, INDEX_FILE))
+            self._milvus.point(self._name, wanted)
 
     def hold(self, folder: Path) -> Callable[[], object]:
         """See `Store`."""

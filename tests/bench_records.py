@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import psutil
 
 from indexer import database
 from indexer.catalogue import Catalogue
@@ -68,7 +69,9 @@ def questions(count: int) -> dict[str, Ask]:
 
 def measure(count: int, url: str, report: Report) -> None:
     """Write to both, and ask both in turns."""
-    images, size = make_images(count), f"{count:,} images"
+    before, size = psutil.Process().memory_info().rss, f"{count:,} images"
+    images = make_images(count)
+    report.add(f"{size}, in memory", "MB", [(psutil.Process().memory_info().rss - before) / 1e6])
     catalogue = Catalogue(url, "bench", timeout=60)
     catalogue.migrate()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,30 +1,26 @@
 """Search in a Milvus collection against a brute-force search in numpy."""
 
-import logging
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexer import database, milvus_index, milvus_writing
+from indexer import database, milvus_index
 from indexer.database import Database
-from indexer.errors import CollectionError, StoreBusyError, StoreUnreachableError
+from indexer.errors import CollectionError
 from indexer.filters import NO_FILTERS, Filters
-from indexer.index_settings import FLAT, IndexNote, IndexSettings
+from indexer.index_settings import IndexNote, IndexSettings
 from indexer.milvus_index import MilvusIndex, write_index
-from indexer.milvus_rows import Facts, Row
+from indexer.milvus_rows import Facts
 from indexer.milvus_server import MilvusServer
+from indexer.milvus_words import INDEX_PARAMETERS
 from indexer.reduction import Floats, unit_rows
 from indexer.subset import Subset
-from tests.milvus import CLASSES, free_port, made_up_images, needs_milvus
+from tests.milvus import CLASSES, made_up_images, needs_milvus
 
 pytestmark = needs_milvus
 
@@ -200,28 +196,6 @@ def test_the_note_tells_of_an_exact_index(few: Known) -> None:
     assert few.index.note.milliseconds > 0
 
 
-def test_the_kind_follows_the_size_unless_it_is_said(
-    server: MilvusServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(milvus_writing, "is_quick", lambda *_: False)
-
-    note = write_index(server, "index_auto", VECTORS, Facts.of_images(FEW_IMAGES), IndexSettings(recall=0.5))
-
-    assert (note.kind, note.storage, set(note.parameters)) == ("ivf", "float32", {"lists"})
-
-
-@pytest.mark.parametrize("rows", [0, 1, 2])
-@pytest.mark.parametrize("kind", ["auto", "ivf", "hnsw"])
-def test_hardly_any_rows_will_do(server: MilvusServer, rows: int, kind: str) -> None:
-    facts = Facts.of_images(FEW_IMAGES[:rows])
-
-    note = write_index(server, "index_tiny", VECTORS[:rows], facts, IndexSettings(kind))
-
-    index = MilvusIndex.open(server, "index_tiny", note)
-    assert len(index.nearest(VECTORS[0], 5)) == len(index) == rows
-    assert index.vectors().shape == (rows, 8)
-
-
 def test_an_approximate_index_finds_what_is_asked_of_it_and_scores_it_exactly(approximate: Known) -> None:
     note = approximate.index.note
     assert note.kind in ("ivf", "hnsw")
@@ -259,85 +233,22 @@ def test_filters_cost_no_results_and_hardly_any_recall(approximate: Known, asked
     assert sorted(hit.image_id for hit in hits) == matching[1:]
 
 
-def test_a_recall_that_cannot_be_had_makes_the_index_exact(
-    server: MilvusServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.WARNING)
-    monkeypatch.setattr(milvus_writing, "efforts", lambda *_: [])
+def test_an_index_is_built_with_the_parameters_that_its_note_tells(approximate: Known, milvus_uri: str) -> None:
+    from pymilvus import MilvusClient  # noqa: PLC0415 - it may not be installed
 
-    note = write_index(server, "index_exact", VECTORS, Facts.of_images(FEW_IMAGES), IndexSettings("ivf", 0.9))
+    note, client = approximate.index.note, MilvusClient(milvus_uri)
+    told = str(client.describe_index(f"index_{note.kind}", "vector")).replace("'", "").replace('"', "")
+    client.close()
 
-    assert (note.kind, note.parameters, note.efforts, note.recall) == (FLAT, {}, (), 1.0)
-    assert caplog.messages == ["Searching exactly: in 60 vectors, ivf finds less than 0.9 of the first results"]
-    assert len(MilvusIndex.open(server, "index_exact", note).nearest(VECTORS[0], 9)) == 9
+    assert all(f"{INDEX_PARAMETERS[name]}: {value}" in told for name, value in note.parameters.items())
 
 
-KILLED = """
-import os, signal, numpy, sys
-from indexer import milvus_writing
-from tests.test_milvus_index import *
-wrote = milvus_writing._write
-def write_and_die(server, name, rows):
-    wrote(server, name, rows)
-    if rows[0]["row"] >= 20: os.kill(os.getpid(), signal.SIGKILL)
-milvus_writing._BATCH_BYTES, milvus_writing._write = 4 * 8 * 10, write_and_die
-write_index(MilvusServer(sys.argv[1]), "index_killed", VECTORS, Facts.of_images(FEW_IMAGES), IndexSettings())
-"""
+def test_where_an_index_finds_too_few_every_row_is_looked_at(server: MilvusServer, approximate: Known) -> None:
+    note = replace(approximate.index.note, parameters={"lists": 1}, efforts=((1_024, 1),))
+    index = MilvusIndex.open(server, f"index_{note.kind}", note)
 
+    hits = index.nearest(QUERIES[0], MANY, [7])
 
-def test_what_was_killed_half_way_is_made_anew(server: MilvusServer, milvus_uri: str) -> None:
-    assert subprocess.run([sys.executable, "-c", KILLED, milvus_uri], cwd=HOME, check=False).returncode == -9
-    assert server.has("index_killed")
-
-    note = write_index(server, "index_killed", VECTORS[::-1], Facts.of_images(FEW_IMAGES), IndexSettings())
-
-    assert np.array_equal(MilvusIndex.open(server, "index_killed", note).vectors(), VECTORS[::-1])
-
-
-def test_a_server_that_takes_no_more_is_waited_for_but_not_for_ever(
-    server: MilvusServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    waited: list[float] = []
-    clock = SimpleNamespace(sleep=waited.append, perf_counter=time.perf_counter)
-    monkeypatch.setattr(milvus_writing, "time", clock)
-    upsert, troubles = MilvusServer.upsert, [2]
-
-    def sometimes(self: MilvusServer, name: str, rows: list[Row]) -> None:
-        if troubles[0]:
-            troubles[0] -= 1
-            raise StoreBusyError("no more")
-        upsert(self, name, rows)
-
-    monkeypatch.setattr(MilvusServer, "upsert", sometimes)
-    facts = Facts.of_images(FEW_IMAGES)
-    write_index(server, "index_busy", VECTORS, facts, IndexSettings())
-    assert waited == [1, 2]
-
-    troubles[0] = 100
-    with pytest.raises(StoreBusyError):
-        write_index(server, "index_busy", VECTORS, facts, IndexSettings())
-    assert sum(waited) < 300
-
-
-def test_rows_that_got_lost_are_missed(server: MilvusServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(milvus_writing, "_fill", lambda *_: None)
-
-    with pytest.raises(
-        CollectionError, match=r"expected 60 rows in the collection index_lost .*, found 0; build again"
-    ):
-        write_index(server, "index_lost", VECTORS, Facts.of_images(FEW_IMAGES), IndexSettings())
-
-
-def test_facts_of_other_rows_are_refused(server: MilvusServer) -> None:
-    with pytest.raises(CollectionError, match="expected facts of 60 rows, found 59"):
-        write_index(server, "index_lost", VECTORS, Facts.of_images(FEW_IMAGES[1:]), IndexSettings())
-
-
-def test_a_collection_that_is_not_there_is_missed(server: MilvusServer) -> None:
-    with pytest.raises(CollectionError, match="expected the collection nowhere on the Milvus server, found none"):
-        MilvusIndex.open(server, "nowhere", IndexNote())
-
-
-def test_a_server_that_is_not_there_is_missed() -> None:
-    with pytest.raises(StoreUnreachableError):
-        MilvusIndex.open(MilvusServer(f"http://127.0.0.1:{free_port()}", timeout=0.5), "index_few", IndexNote())
+    ranked, scores = approximate.best(QUERIES[0], MANY, {7}, NO_FILTERS)
+    assert len(hits) == len(ranked) == MANY - 1
+    assert np.allclose([hit.score for hit in hits], scores, atol=1e-6)

@@ -169,7 +169,7 @@ def test_another_kind_of_embedding_replaces_all_of_it(
 def test_what_is_asked_of_the_index_stays_until_something_else_is_and_embeds_nothing(
     built: Path, request_build: Request
 ) -> None:
-    asked = build(request_build(built, index_kind="hnsw", storage="int8"))
+    asked = build(request_build(built, index_kind="hnsw", storage="int8", links=8))
     unchanged = build(request_build(built))
     with Collection.open(built) as collection:
         manifest = collection.manifest
@@ -181,11 +181,11 @@ def test_what_is_asked_of_the_index_stays_until_something_else_is_and_embeds_not
     assert [(one.embedded, one.published) for one in (asked, unchanged, less)] == [
         (0, True), (0, False), (0, True),
     ]  # fmt: skip
-    assert manifest.index == IndexSettings("hnsw", 0.99, "int8")
+    assert manifest.index == IndexSettings("hnsw", 0.99, "int8", links=8)
     assert manifest.indexes["index.faiss"].kind == "hnsw"
     assert "index-approximate.faiss" in manifest.files
     assert finds_itself == list(range(12))
-    assert index == IndexSettings("hnsw", 0.9, "int8")
+    assert index == IndexSettings("hnsw", 0.9, "int8", links=8)
 
 
 def test_objects_are_indexed_as_the_images_are(built: Path, request_build: Request) -> None:

@@ -199,6 +199,14 @@ def test_a_recall_that_cannot_be_had_for_less_makes_the_index_exact(caplog: pyte
     ]
 
 
+def test_an_index_is_built_with_the_parameters_that_are_asked_for() -> None:
+    lists = build_index(MANY, IndexSettings("ivf", 0.5, lists=20), exact_bytes=FEW_BYTES)
+    graph = build_index(MANY, IndexSettings("hnsw", 0.5, links=8, candidates=40), exact_bytes=FEW_BYTES)
+
+    assert lists.note.parameters == {"lists": 20}
+    assert graph.note.parameters == {"links": 8, "candidates": 40}
+
+
 @pytest.mark.parametrize("rows", [0, 1, 2, 12])
 @pytest.mark.parametrize("kind", ["auto", "ivf", "hnsw"])
 def test_hardly_any_rows_will_do(rows: int, kind: str) -> None:
