@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,9 @@ from indexer.reduction import STAGES, Embedding, Floats, Halves, RawEmbedding, R
 
 _RAW, _REDUCED = ".raw.npz", ".npz"
 _REDUCTION = "reduction"
+# numpy reads headers by the module ast, which now and then fails in several threads before CPython 3.11.8 (issue
+# 106905 of CPython).
+_READING = Lock()
 _FORGOTTEN = "staging-forgotten"  # the next build throws it away as it does other kinds
 
 
@@ -130,7 +134,7 @@ class Staging:
 
 
 def _read(path: Path, *, with_maps: bool) -> StagedPiece:
-    with np.load(path, allow_pickle=False) as file:
+    with _READING, np.load(path, allow_pickle=False) as file:
         kept = [stage for stage in STAGES if with_maps and f"maps_{stage}" in file]
         maps = {stage: np.moveaxis(file[f"maps_{stage}"], -1, 1) for stage in kept}
         return StagedPiece(tuple(map(str, file["keys"])), file["sizes"], file["rows"], maps)

@@ -1,8 +1,12 @@
 """What a build keeps of its work until it is published, and what is left of that where the build dies."""
 
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +23,27 @@ Request = Callable[..., BuildRequest]
 def vectors(path: Path) -> Floats:
     with Collection.open(path) as collection:
         return collection.vectors()
+
+
+def test_pieces_are_read_one_at_a_time(
+    own_devkit: Path, tmp_path: Path, request_build: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load, others, alone = np.load, Lock(), []
+
+    @contextmanager
+    def watched(*arguments: Any, **keywords: Any) -> Iterator[Any]:  # noqa: ANN401 - numpy's
+        alone.append(others.acquire(blocking=False))
+        time.sleep(0.01)
+        with load(*arguments, **keywords) as file:
+            yield file
+        if others.locked():
+            others.release()
+
+    monkeypatch.setattr(np, "load", watched)
+    build(request_build(tmp_path / "collection", voc_root=own_devkit))
+
+    assert alone
+    assert all(alone)
 
 
 def test_a_build_that_dies_while_it_clears_up_leaves_nothing_that_the_next_one_takes_for_work_done(
