@@ -7,12 +7,16 @@ found is what Ray costs, for there it can win nothing.
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from indexer import backbones, engines, sample, voc
+import numpy as np
+
+from indexer import backbones, engines, images, sample, voc
 from indexer.embedder import Embedder, EmbeddingStep
 from indexer.embedding_run import EmbeddingRun
 from indexer.engine_settings import RAY, Engine
+from indexer.inference import PIECE
 from indexer.manifest import file_sha256
 from indexer.pipeline import PictureFile
 from indexer.reduction import Reduction
@@ -21,6 +25,7 @@ from tests.bench_embed import SOURCE, made_up_reduction
 from tests.measuring import Report, ratios, take_turns
 
 ROUNDS, PICTURES = 3, 400
+KEPT = 200  # pieces
 SIDES = {
     "local": Engine(),
     "ray, 1 actor": Engine(name=RAY, actors=1),
@@ -59,6 +64,24 @@ def one_pass(
     return go
 
 
+def one_piece(files: Sequence[PictureFile], embedder: Embedder, reduction: Reduction) -> StagedPiece:
+    """What comes back of some pictures."""
+    pixels = [embedder.pixels(images.load(file.path, embedder.backbone.preprocessing.side)) for file in files]
+    embedding = embedder.embed(pixels, reduction, keep_maps=True)
+    sizes = np.zeros((len(files), 2), dtype=np.int32)
+    return StagedPiece.of([file.sha256 for file in files], sizes, embedding)
+
+
+def keep(piece: StagedPiece) -> float:
+    """Pictures a second that are kept where the build was started, whoever embedded them."""
+    with tempfile.TemporaryDirectory() as building:
+        staging = Staging(Path(building), "bench")
+        started = time.perf_counter()
+        for number in range(KEPT):
+            staging.put(replace(piece, keys=tuple(f"{key}-{number}" for key in piece.keys)))
+        return KEPT * len(piece.keys) / (time.perf_counter() - started)
+
+
 def main() -> None:
     """Measure and report."""
     with tempfile.TemporaryDirectory() as name:
@@ -81,6 +104,9 @@ def measure(files: Sequence[PictureFile], report: Report) -> None:
     for name in list(SIDES)[1:]:
         report.add(f"{name}, start and all, by local", "times", ratios(taken[name], taken["local"]))
         report.add(f"{name}, from the first piece on, by local", "times", ratios(steady[name], steady["local"]))
+    piece = one_piece(files[:PIECE], embedder, reduction)
+    for name, kept in {"with maps": piece, "without maps": replace(piece, maps={})}.items():
+        report.add(f"kept by the build, {name}", "pictures/s", [keep(kept) for _ in range(ROUNDS)])
     report.finish()
 
 
