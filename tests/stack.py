@@ -66,6 +66,10 @@ class Stack:
         with ExitStack() as opened:
             yield {name: opened.enter_context(self.running(name)) for name in (*REPLICAS, BALANCER)}
 
+    def told(self, name: str) -> str:
+        """What a replica or the balancer said so far."""
+        return (self._folder / f"{name}.log").read_text(encoding="utf-8")
+
     def ask(self, name: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """What a replica, or one that the balancer chooses, answers: status and JSON."""
         with closing(http.client.HTTPConnection("127.0.0.1", self._ports[name], timeout=_PATIENCE)) as connection:
@@ -74,7 +78,8 @@ class Stack:
                 "GET" if body is None else "POST", path, content, {"Content-Type": "application/json"}
             )
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            said, kind = answer.read(), answer.headers.get_content_subtype()
+            return answer.status, json.loads(said) if kind == "json" else {}
 
     def is_healthy(self, name: str) -> bool:
         """What the health check of a replica finds."""

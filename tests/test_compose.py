@@ -125,6 +125,7 @@ def test_two_replicas_answer_alike_follow_what_is_published_and_stand_in_for_eac
 
         stack.build()
         wait_for(lambda: generations() == [1, 1, 1])
+        wait_for(lambda: all(f"Server replicas/{name} is UP" in stack.told(BALANCER) for name in REPLICAS))
         answers = [stack.ask(name, _SEARCH, _QUERY) for name in (*REPLICAS, BALANCER, BALANCER)]
         assert {status for status, _ in answers} == {200}
         assert all(without_times(one) == without_times(answers[0][1]) for _, one in answers)

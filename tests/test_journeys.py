@@ -55,8 +55,8 @@ def test_real_pictures_find_pictures_of_their_kind(tmp_path: Path) -> None:
     built = json.loads(run_module(*build))
     again = json.loads(run_module(*build))
     report = json.loads(run_module("indexer", "evaluate", "--collection", collection, "--json"))
-    run_module("localizer", "train", "--collection", collection, "--epochs", "10", "--quiet")
-    run_module("localizer", "train", "--collection", collection, "--task", "detect", "--epochs", "5", "--quiet")
+    run_module("localizer", "train", "--collection", collection, "--epochs", "4", "--quiet")
+    run_module("localizer", "train", "--collection", collection, "--task", "detect", "--epochs", "3", "--quiet")
     heads = json.loads(run_module("localizer", "evaluate", "--collection", collection, "--json"))
     held = json.loads(run_module("indexer", "evaluate", "--collection", collection, "--gallery", "val", "--json"))
 
@@ -64,6 +64,6 @@ def test_real_pictures_find_pictures_of_their_kind(tmp_path: Path) -> None:
     assert again["embedded"] == 0
     assert report["shares_class"]["precision_at_10"] >= 0.87
     assert report["main_class"]["map"] >= 0.50
-    assert heads["main_object"]["class_and_iou_50"] >= 0.62
-    assert heads["detector"]["map_50"] >= 0.36
+    assert heads["main_object"]["class_and_iou_50"] >= 0.6
+    assert heads["detector"]["map_50"] >= 0.33
     assert held["semantic"]["shares_class"]["map"] >= 0.8 > held["shares_class"]["map"]
