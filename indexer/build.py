@@ -42,7 +42,7 @@ def build(request: BuildRequest) -> BuildSummary:
         DatasetError: no devkit, or no usable picture in it; with `strict`, any unusable picture.
         WeightsError: the backbone's weights cannot be had.
         CollectionBusyError: another build is running on the collection.
-        CollectionError: what is published there is damaged.
+        CollectionError: what is published there is damaged, or of another devkit where it moves to.
         InferenceError: the backbone cannot be run as asked, or no cluster be reached to run it on.
     """
     path = request.collection
@@ -52,6 +52,9 @@ def build(request: BuildRequest) -> BuildSummary:
     addresses = request.addresses(known)
     with closing(store_at(path, addresses)) as store, store.only_writer():
         moves = not (addresses.is_where(known) if addresses else known is None)
+        if moves:
+            store.check()
+            store.refuse_stranger(request.devkit(last_manifest(path)))
         if addresses and not (moves and generations(path)):
             store_addresses.save(path, addresses)  # of a new folder, too: what those servers have is built on
             moves = False

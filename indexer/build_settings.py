@@ -109,6 +109,12 @@ class BuildRequest:
             )
         return BuildSettings(**(earlier | given))
 
+    def devkit(self, last: Manifest | None) -> str | None:
+        """Where the devkit lies that is named, or else that of the last build; None where neither is told."""
+        if self.voc_root is not None:
+            return places.absolute(voc.find_root(self.voc_root))
+        return last.voc_root if last else None
+
     def addresses(self, known: Addresses | None) -> Addresses | None:
         """Where vectors and records go; None for the collection's folder.
 

@@ -83,7 +83,7 @@ def store_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--store-timeout", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS",
                      help="In which servers have to answer.  [default: that of the last build, or 10]"),
-        click.option("--consistency", type=click.Choice(CONSISTENCIES),
+        click.option("--consistency", type=click.Choice(CONSISTENCIES, case_sensitive=False),
                      help="Of searches in Milvus.  [default: that of the last build, or Bounded]"),
         click.option("--metadata", metavar="sqlite|URL",
                      help="Where records lie: postgresql://USER@HOST/DATABASE.  [default: as now, or sqlite]"),

@@ -37,6 +37,9 @@ class EmbeddedStore:
         """See `Store`."""
         return newest_folder(self._path)
 
+    def refuse_stranger(self, voc_root: str | None) -> None:
+        """See `Store`; a folder is its collection's own."""
+
     def check(self) -> None:
         """See `Store`."""
 

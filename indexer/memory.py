@@ -1,6 +1,7 @@
 """Telling that memory ran out, whichever library says so."""
 
 import errno
+from collections.abc import Iterator
 
 # As observed under limits: of torch and OpenVINO, of C++ (faiss, too), of a thread that cannot be started, of
 # oneDNN, and of a library that cannot be loaded.
@@ -11,7 +12,16 @@ _SAID = (
 
 def ran_out(error: BaseException) -> bool:
     """Whether an error is of memory, or came of one that is."""
-    return _tells(error) or (error.__cause__ is not None and ran_out(error.__cause__))
+    return any(map(_tells, _causes(error)))
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error, and what it came of, each once: pymilvus raises errors that are told to come of themselves."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__
 
 
 def _tells(error: BaseException) -> bool:

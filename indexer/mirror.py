@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from itertools import groupby
 from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
 
 from indexer import head_files
 from indexer.durable import make_folder, settle, settle_folder
@@ -16,7 +17,7 @@ from indexer.errors import CollectionError
 from indexer.generation_files import REDUCTION_FILE
 from indexer.generations import MIRRORED, discard, generations, is_mirrored
 from indexer.layout import BUILDING, DERIVED, GENERATIONS, KEPT_GENERATIONS, derived_folder
-from indexer.manifest import COPY, FILENAME
+from indexer.manifest import COPY, FILENAME, Manifest
 from indexer.writers_lock import only_writer
 
 _PART = ".part"
@@ -29,6 +30,13 @@ def files_to_share(folder: Path) -> dict[str, bytes]:
     """Path inside the collection -> content, of what readers elsewhere need of a generation's folder."""
     names = (FILENAME, COPY, REDUCTION_FILE)
     return {f"{GENERATIONS}/{folder.name}/{name}": (folder / name).read_bytes() for name in names}
+
+
+def shared_manifest(number: int, read: Read) -> Manifest:
+    """The manifest that is shared of a generation."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / FILENAME).write_bytes(read(f"{GENERATIONS}/{number:06d}/{FILENAME}"))
+        return Manifest.load(Path(folder))
 
 
 def files_beside(path: Path, folder: Path) -> tuple[str, dict[str, bytes]]:

@@ -21,6 +21,8 @@ _POOLED, _MORE = 5, 15  # connections of a process: kept, and opened for a rush
 _FULL, _READ_ONLY = "53100", "25006"  # what PostgreSQL calls its errors
 _NO_TEXT, _FORBIDDEN = "22021", "42501"
 _MISSING = "42P01"
+# What libpq says of it; these errors have no number.
+_NOT_LET_IN = ("authentication failed", "no password supplied", "no pg_hba.conf entry")
 
 
 class MissingTablesError(CollectionError):
@@ -106,8 +108,15 @@ class Server:
                 f"expected a collection in {self.shown}, found none ({said}); run: {build} ..."
             )
         if isinstance(cause, self._driver.OperationalError | self._driver.InterfaceError):
-            return self.unreachable(said)
+            return self._not_let_in(said) if any(one in said for one in _NOT_LET_IN) else self.unreachable(said)
         return None
+
+    def _not_let_in(self, said: str) -> StoreUnreachableError:
+        return StoreUnreachableError(
+            STORE,
+            f"expected {self.shown} to let this user in, found: {said}; check user and password, which may lie in "
+            "PGPASSWORD or ~/.pgpass",
+        )
 
     def unreachable(self, found: str) -> StoreUnreachableError:
         """The error that says so, and what was found instead of an answer."""

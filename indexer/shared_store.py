@@ -84,6 +84,17 @@ class SharedStore:
         self._pull(published)
         return generation_folder(self._path, published.generation)
 
+    def refuse_stranger(self, voc_root: str | None) -> None:
+        """See `Store`."""
+        number = self._catalogue.published().generation
+        there = None if number is None else mirror.shared_manifest(number, self._catalogue.read)
+        if there and voc_root not in (None, there.voc_root):
+            raise CollectionError(
+                f"expected no other collection {self._name} on these servers, found one of {there.images} images "
+                f"of {there.voc_root}: rename the folder; or, to build on that one, copy its stores.json into "
+                f"{self._path}"
+            )
+
     def check(self) -> None:
         """See `Store`."""
         self._catalogue.ping()
@@ -158,6 +169,8 @@ class SharedStore:
         move_in(target.folder, self._path, target.number)
         self._milvus.point(self._name, self._index_name(target.number, INDEX_FILE))
         files = mirror.files_to_share(generation_folder(self._path, target.number))
+        if store_addresses.load(self._path) != self._addresses:  # heads that were trained before it moved here
+            files |= mirror.files_beside(self._path, self._path / HEADS)[1]
         self._catalogue.publish(target.number, files)
         store_addresses.save(self._path, self._addresses)
 

@@ -53,6 +53,14 @@ class Store(Protocol):
         """
         ...
 
+    def refuse_stranger(self, voc_root: str | None) -> None:
+        """Hold that a collection of a devkit, if one is known, moves to no place where one of another lies.
+
+        Raises:
+            CollectionError: it would.
+        """
+        ...
+
     def check(self) -> None:
         """Ask the servers, if there are any, whether they answer."""
         ...

@@ -101,7 +101,8 @@ def save(path: Path, addresses: Addresses) -> None:
 
 def shown(address: str) -> str:
     """An address without its password."""
-    return re.sub(r"://([^:/@]*):[^@]*@", r"://\1:***@", address)
+    address = re.sub(r"://([^:/@]*):[^/]*@", r"://\1:***@", address)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", address)
 
 
 def forget(path: Path) -> None:
@@ -125,6 +126,10 @@ def name_of(path: Path) -> str:
 
 
 def _check(address: str, pattern: re.Pattern[str], option: str, forms: str) -> None:
+    if address.partition("://")[2].partition("/")[0].count("@") > 1:
+        raise CollectionError(
+            f"expected one @ before the host in {option}, found more; write that of a password %40"
+        )
     if not pattern.fullmatch(address):
         scheme = address.partition("://")[0] if "://" in address else "another form"
         raise CollectionError(f"expected {forms} in {option}, found {scheme!r:.40}; mend it")

@@ -3,8 +3,10 @@
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -133,6 +135,35 @@ def test_a_wrong_password_or_database_is_told(postgres_url: str) -> None:
     elsewhere = postgres_url.rpartition("/")[0] + "/no_such_database"
 
     assert '"no_such_database" does not exist' in told(Catalogue(elsewhere, "voc").ping)
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[int]:
+    """Who connects there is told, in PostgreSQL's words, that the password is wrong."""
+    said = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "user"\0\0'
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            with suppress(OSError):  # the listener was closed
+                while True:
+                    near, _ = listener.accept()
+                    with near:
+                        while near.recv(1_000)[4:8] in (b"\x04\xd2\x16\x2f", b"\x04\xd2\x16\x30"):
+                            near.sendall(b"N")  # no encryption
+                        near.sendall(b"E" + (len(said) + 4).to_bytes(4) + said)
+
+        threading.Thread(target=refuse, daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_who_is_not_let_in_is_told_so(refusing_port: int) -> None:
+    catalogue = Catalogue(f"postgresql://user:secret@127.0.0.1:{refusing_port}/voc", "voc", TIMEOUT)
+
+    message = told(catalogue.ping)
+
+    assert "to let this user in, found:" in message
+    assert "password authentication failed" in message
+    assert "PGPASSWORD or ~/.pgpass" in message
 
 
 @pytest.mark.parametrize(
