@@ -70,6 +70,11 @@ class Stack:
         """What a replica or the balancer said so far."""
         return (self._folder / f"{name}.log").read_text(encoding="utf-8")
 
+    def is_up(self, name: str) -> bool:
+        """Whether the balancer found a replica ready when it last looked."""
+        told, server = self.told(BALANCER), f"Server replicas/{name} is"
+        return told.rfind(f"{server} UP") > told.rfind(f"{server} DOWN")
+
     def ask(self, name: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
         """What a replica, or one that the balancer chooses, answers: status and JSON."""
         with closing(http.client.HTTPConnection("127.0.0.1", self._ports[name], timeout=_PATIENCE)) as connection:
