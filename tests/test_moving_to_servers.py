@@ -15,7 +15,7 @@ from indexer.collection import Collection
 from indexer.errors import CollectionError
 from localizer import checkpoint
 from tests.milvus import free_port, needs_milvus
-from tests.servers import Servers, build_shared, elsewhere
+from tests.servers import Servers, build_shared, elsewhere, open_engine
 
 pytestmark = needs_milvus
 
@@ -31,6 +31,9 @@ def test_heads_that_were_trained_before_move_too(
     other = elsewhere(path, tmp_path / "elsewhere")
     Collection.open(other).close()
 
+    engine = open_engine(other)
+    assert (engine.modes, engine.localizes) == (("visual",), True)
+    engine.close()
     assert checkpoint.digests(other, fingerprint) == checkpoint.digests(path, fingerprint)
     assert set(checkpoint.digests(other, fingerprint)) == {"main", "detect"}
 
