@@ -53,7 +53,6 @@ def build(request: BuildRequest) -> BuildSummary:
     with closing(store_at(path, addresses)) as store, store.only_writer():
         moves = not (addresses.is_where(known) if addresses else known is None)
         if moves:
-            store.check()
             store.refuse_stranger(request.devkit(last_manifest(path)))
         if addresses and not (moves and generations(path)):
             store_addresses.save(path, addresses)  # of a new folder, too: what those servers have is built on

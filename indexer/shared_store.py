@@ -86,6 +86,7 @@ class SharedStore:
 
     def refuse_stranger(self, voc_root: str | None) -> None:
         """See `Store`."""
+        self._milvus.names(self._name)
         number = self._catalogue.published().generation
         there = None if number is None else mirror.shared_manifest(number, self._catalogue.read)
         if there and voc_root not in (None, there.voc_root):

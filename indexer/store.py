@@ -56,6 +56,8 @@ class Store(Protocol):
     def refuse_stranger(self, voc_root: str | None) -> None:
         """Hold that a collection of a devkit, if one is known, moves to no place where one of another lies.
 
+        All servers are met, so that addresses of such as do not answer are not kept.
+
         Raises:
             CollectionError: it would.
         """
