@@ -160,7 +160,7 @@ def _page_context() -> dict[str, object]:
         "page_ks": PAGE_KS,
         "modes": engine.modes,
         "targets": engine.targets,
-        "poses": engine.collection.poses,
+        "poses": engine.catalogue.poses,
         "whole": IndexedPicture,
         "region": lambda image_id, corners: IndexedPicture(image_id, Box(*corners)),
         "rooms": _ROOMS,

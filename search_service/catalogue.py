@@ -9,10 +9,15 @@ from search_service.wish_checks import check_filters, check_page
 
 
 class Catalogue:
-    """What can be looked up in a collection without a search."""
+    """What can be looked up in a collection without a search.
+
+    Attributes:
+        poses: every pose that is annotated; read at once, for a page that tells of a silent server has them, too.
+    """
 
     def __init__(self, collection: Collection) -> None:
         self._collection = collection
+        self.poses = collection.poses
 
     def image(self, image_id: int) -> IndexedImage:
         """What is known of one image.
