@@ -116,7 +116,7 @@ def stamp(collection: Collection, name: str) -> Stamp | None:
 
 def array_files(generation: Path) -> list[Path]:
     """The files of all arrays that were worked out from a generation, by name."""
-    return sorted((derived_folder(generation)).glob(f"*{ARRAYS}"))
+    return sorted(derived_folder(generation).glob(f"*{ARRAYS}"))
 
 
 def record_file(generation: Path, name: str) -> Path:

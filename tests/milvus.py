@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from indexer.records import Box, IndexedImage, ObjectLabel
+from tests.postgres import free_port
 
 _MISSING = [name for name in ("pymilvus", "milvus_lite") if find_spec(name) is None]
 needs_milvus = pytest.mark.skipif(
@@ -45,12 +46,6 @@ BOXES = (Box(0, 0, 10, 8), Box(0, 0, 20, 40), Box(0, 0, 50, 40), Box(5, 5, 98, 7
 SHARES = tuple(box.area / (WIDTH * HEIGHT) for box in BOXES)
 
 _STARTING = 60  # seconds
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

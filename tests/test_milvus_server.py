@@ -16,7 +16,8 @@ from indexer.errors import CollectionError, StoreBusyError, StoreUnreachableErro
 from indexer.milvus_address import MilvusAddress
 from indexer.milvus_rows import Facts
 from indexer.milvus_server import MilvusServer
-from tests.milvus import free_port, made_up_images, needs_milvus, serving
+from tests.milvus import made_up_images, needs_milvus, serving
+from tests.postgres import free_port
 
 FACTS = Facts.of_images(made_up_images(1, seed=0))
 

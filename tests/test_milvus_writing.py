@@ -17,7 +17,8 @@ from indexer.index_settings import FLAT, IndexNote, IndexSettings
 from indexer.milvus_index import MilvusIndex, write_index
 from indexer.milvus_rows import Facts, Row
 from indexer.milvus_server import MilvusServer
-from tests.milvus import free_port, needs_milvus
+from tests.milvus import needs_milvus
+from tests.postgres import free_port
 from tests.test_milvus_index import FEW_IMAGES, VECTORS
 
 pytestmark = needs_milvus

@@ -14,7 +14,8 @@ from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
 from indexer.errors import CollectionError
 from localizer import checkpoint
-from tests.milvus import free_port, needs_milvus
+from tests.milvus import needs_milvus
+from tests.postgres import free_port
 from tests.servers import Servers, build_shared, elsewhere, open_engine
 
 pytestmark = needs_milvus
