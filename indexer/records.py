@@ -102,10 +102,6 @@ class SkippedImage:
     reason: str
 
 
-NEAR_DUPLICATE = 0.9
-"""Score of two vectors from which their images count as near-duplicates."""
-
-
 @dataclass(frozen=True, slots=True)
 class Hit:
     """One row of an index found by a search; `score` is the cosine similarity in [-1, 1], larger is closer."""

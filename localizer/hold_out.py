@@ -2,16 +2,13 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-from indexer.records import NEAR_DUPLICATE
+from indexer.near_duplicates import near_duplicate_groups
 from localizer.errors import TrainingError
 from localizer.examples import Examples
 
 PARTS = 10
-_ROWS_AT_ONCE = 1_024
 
 
 def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
@@ -20,7 +17,7 @@ def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
     Raises:
         TrainingError: the examples are too few, or so alike, that none could be held aside.
     """
-    groups = near_duplicates(examples.vectors)
+    groups = near_duplicate_groups(examples.vectors)
     parts = min(PARTS, len(set(groups.tolist())))
     if parts < 2:  # noqa: PLR2004 - one side to learn from, one to judge by
         raise TrainingError(
@@ -39,16 +36,3 @@ def _strata(class_ids: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
     numbers, counts = np.unique(class_ids, return_counts=True)
     rare = numbers[counts < parts]
     return np.where(np.isin(class_ids, rare), numbers[counts.argmax()], class_ids)
-
-
-def near_duplicates(vectors: NDArray[np.float32]) -> NDArray[np.int64]:
-    """(N, d) unit rows -> (N,) number of each one's group: chains of scores >= `NEAR_DUPLICATE`."""
-    close = np.concatenate(
-        [
-            np.argwhere(vectors[start : start + _ROWS_AT_ONCE] @ vectors.T >= NEAR_DUPLICATE)
-            + np.array([start, 0])
-            for start in range(0, len(vectors), _ROWS_AT_ONCE)
-        ]
-    )
-    links = coo_array((np.ones(len(close), dtype=np.bool_), (close[:, 0], close[:, 1])), shape=(len(vectors),) * 2)
-    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from indexer.collection import Collection
-from indexer.records import NEAR_DUPLICATE, Hit
+from indexer.near_duplicates import NEAR_DUPLICATE
+from indexer.records import Hit
 from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
 from indexer.subset import Subset

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexer.records import NEAR_DUPLICATE
+from indexer.near_duplicates import NEAR_DUPLICATE, near_duplicate_groups
 from indexer.reduction import Floats, unit_rows
 from localizer.errors import TrainingError
 from localizer.examples import Examples
-from localizer.hold_out import hold_out, near_duplicates
+from localizer.hold_out import hold_out
 from tests.scenes import CLASSES, examples, image, random_floats, unhurried
 
 seeds = st.integers(0, 2**32 - 1)
@@ -55,7 +55,7 @@ def test_near_duplicates_never_stand_on_both_sides(seed: int, lot: int, copied: 
 def test_near_duplicates_are_chained() -> None:
     steps = np.deg2rad([0, 20, 40, 60, 120])  # cos 20 = 0.94, cos 40 = 0.77
 
-    groups = near_duplicates(np.stack([np.cos(steps), np.sin(steps)], axis=1).astype(np.float32))
+    groups = near_duplicate_groups(np.stack([np.cos(steps), np.sin(steps)], axis=1).astype(np.float32))
 
     assert len(set(groups[:4])) == 1
     assert groups[4] != groups[0]
@@ -65,7 +65,7 @@ def test_near_duplicates_are_found_among_thousands() -> None:
     vectors = different(2_100)
     vectors[2_050] = vectors[1_500]
 
-    groups = near_duplicates(vectors)
+    groups = near_duplicate_groups(vectors)
 
     assert groups[2_050] == groups[1_500]
     assert len(set(groups.tolist())) == 2_099
@@ -77,7 +77,7 @@ def test_groups_are_the_same_in_another_order(seed: int) -> None:
     vectors = unit_rows(random_floats(seed, 40, 3))
     order = np.random.default_rng(seed).permutation(40)
 
-    groups, shuffled = near_duplicates(vectors), near_duplicates(vectors[order])
+    groups, shuffled = near_duplicate_groups(vectors), near_duplicate_groups(vectors[order])
 
     same = groups[:, np.newaxis] == groups
     assert np.array_equal(same[np.ix_(order, order)], shuffled[:, np.newaxis] == shuffled)
@@ -122,7 +122,7 @@ def test_many_pictures_of_one_thing_are_not_all_that_is_held_aside() -> None:
 
     learned, held = hold_out(numbered(vectors, [row % 3 for row in range(60)] + [0] * 40), seed=0)
 
-    assert len(set(near_duplicates(held.vectors).tolist())) > 1
+    assert len(set(near_duplicate_groups(held.vectors).tolist())) > 1
     assert len(held) < len(learned) / 4
 
 

@@ -33,7 +33,7 @@ WALLS = {
         "indexer/migrations/__init__.py", "indexer/migrations/env.py",
         "indexer/migrations/versions/r0001_first.py",
     },
-    "scipy": {"localizer/calibration.py", "localizer/hold_out.py", "localizer/scoring.py"},
+    "scipy": {"indexer/near_duplicates.py", "localizer/calibration.py", "localizer/scoring.py"},
     "sklearn": {"indexer/plane.py", "indexer/reduction_learning.py", "localizer/hold_out.py"},
     "threadpoolctl": {"indexer/thread_pools.py"},
     "timm": {"indexer/networks.py"},

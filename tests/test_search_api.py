@@ -13,7 +13,8 @@ from flask.testing import FlaskClient
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
-from indexer.records import NEAR_DUPLICATE, IndexedImage
+from indexer.near_duplicates import NEAR_DUPLICATE
+from indexer.records import IndexedImage
 from search_service.engine import SearchEngine
 from search_service.settings import Settings
 from tests.conftest import client_of
