@@ -2,9 +2,11 @@
 
 import io
 import math
+import re
 import struct
 import threading
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +42,10 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _FIRST_QUARTER_TURN = 5
+
+# Markers of a JPEG's segments (ITU-T T.81, table B.1).
+_SOI, _EOI = 0xD8, 0xD9
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")  # no stuffed zero, fill byte or restart: those are in scans
 
 # Pillow warns above 89 million pixels; `_check_size` refuses before that.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -104,6 +110,15 @@ def decode(data: bytes, side: int | None = None, box: Box | None = None, most: i
         raise _damaged(error) from error
 
 
+def lacks_end(data: bytes) -> bool:
+    """Whether the bytes are a JPEG whose scans no end marker closes; those of a thumbnail within do not count.
+
+    Only headers are read, so pixels may be missing, too. False for every other format.
+    """
+    ends = (marker for marker, _ in _segments(data) if marker in (_SOI, _EOI))
+    return data.startswith(b"\xff\xd8\xff") and next(ends, _SOI) == _SOI  # _SOI: another picture follows
+
+
 def fit_square(picture: Picture, side: int, resampling: str) -> NDArray[np.uint8]:
     """The whole picture squashed to (side, side, 3) uint8 RGB; nothing is cropped.
 
@@ -137,6 +152,15 @@ def _open(data: bytes) -> Image.Image:
         raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
     except _DECODE_ERRORS as error:
         raise _damaged(error) from error
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Marker and content of each segment of a JPEG, found as libjpeg does; coded pixels are passed over."""
+    place = 2
+    while found := _MARKER.search(data, place):
+        start = found.end()
+        place = start + max(2, int.from_bytes(data[start : start + 2]))
+        yield found[1][0], data[start + 2 : place]
 
 
 def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Picture:
