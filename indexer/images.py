@@ -7,12 +7,15 @@ import struct
 import threading
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
+from PIL.ImageFile import ImageFile
+from PIL.TiffImagePlugin import TiffImageFile
 
 from indexer.allocator import give_back_freed_memory
 from indexer.errors import BoxError, ImageError, TooLargeError
@@ -42,6 +45,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _FIRST_QUARTER_TURN = 5
+
+_PNG = b"\x89PNG\r\n\x1a\n"
 
 # Markers of a JPEG's segments (ITU-T T.81, table B.1).
 _SOI, _EOI = 0xD8, 0xD9
@@ -119,6 +124,21 @@ def lacks_end(data: bytes) -> bool:
     return data.startswith(b"\xff\xd8\xff") and next(ends, _SOI) == _SOI  # _SOI: another picture follows
 
 
+def stored_frame(data: bytes) -> tuple[int, int, int]:
+    """EXIF orientation (1 to 8; 1 is upright), and width and height in pixels before it turns the picture.
+
+    Read from the headers of the file, pixels are not decoded.
+
+    Raises:
+        ImageError: not a picture.
+    """
+    image = _open(data)
+    if image.format == "PNG":
+        with suppress(ImageError):  # damage behind the pixels, which does not matter once they are decoded
+            image = _open(_without_pixels(data))
+    return (_orientation(image), *_stored_size(image))
+
+
 def fit_square(picture: Picture, side: int, resampling: str) -> NDArray[np.uint8]:
     """The whole picture squashed to (side, side, 3) uint8 RGB; nothing is cropped.
 
@@ -141,7 +161,7 @@ def shrink(pixels: Image.Image, side: int) -> Image.Image:
     return small
 
 
-def _open(data: bytes) -> Image.Image:
+def _open(data: bytes) -> ImageFile:
     """The picture with its header read, and no more of it."""
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
@@ -163,7 +183,18 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield found[1][0], data[start + 2 : place]
 
 
-def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Picture:
+def _without_pixels(png: bytes) -> bytes:
+    """A PNG's other chunks: EXIF may follow the pixels, which Pillow decodes to get there."""
+    parts, place = [_PNG], len(_PNG)
+    while place < len(png):
+        end = place + 12 + int.from_bytes(png[place : place + 4])
+        if png[place + 4 : place + 8] != b"IDAT":
+            parts.append(png[place:end])
+        place = end
+    return b"".join(parts)
+
+
+def _decode_pixels(image: ImageFile, side: int | None, box: Box | None) -> Picture:
     """Decode an opened file, as small as `side` allows where it is large, without a copy of the whole of it."""
     width, height = _upright_size(image)
     part = _inside(box, width, height) if box else None
@@ -171,12 +202,12 @@ def _decode_pixels(image: Image.Image, side: int | None, box: Box | None) -> Pic
         side = math.ceil(side * max(width / (part.xmax - part.xmin), height / (part.ymax - part.ymin)))
     if side is not None:
         image.draft("RGB", (side, side))
-    image = _upright(image)
-    if side is not None and image.width * image.height > LARGE and min(image.size) >= 4 * side:
-        image = _reduce(image, min(image.size) // (2 * side))
+    pixels = _upright(image)
+    if side is not None and pixels.width * pixels.height > LARGE and min(pixels.size) >= 4 * side:
+        pixels = _reduce(pixels, min(pixels.size) // (2 * side))
     if part:
-        image = _crop(image, part, image.width / width, image.height / height)
-    return Picture(_to_rgb(image), width, height)
+        pixels = _crop(pixels, part, pixels.width / width, pixels.height / height)
+    return Picture(_to_rgb(pixels), width, height)
 
 
 def _inside(box: Box, width: int, height: int) -> Box:
@@ -210,23 +241,29 @@ def _check_size(width: int, height: int, most: int) -> None:
         )
 
 
-def _upright_size(image: Image.Image) -> tuple[int, int]:
+def _stored_size(image: ImageFile) -> tuple[int, int]:
+    """(width, height) in the file, of an opened picture; Pillow swaps those of a TIFF for its orientation."""
+    return (image.tag_v2[256], image.tag_v2[257]) if isinstance(image, TiffImageFile) else image.size
+
+
+def _upright_size(image: ImageFile) -> tuple[int, int]:
     """(width, height) as shown; read before `draft`, which changes `image.size`."""
-    return image.size[::-1] if _orientation(image) >= _FIRST_QUARTER_TURN else image.size
+    width, height = _stored_size(image)
+    return (height, width) if _orientation(image) >= _FIRST_QUARTER_TURN else (width, height)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _upright(image: ImageFile) -> Image.Image:
     image.load()
-    turn = _TURNS.get(_orientation(image))
+    turn = None if image.format == "TIFF" else _TURNS.get(_orientation(image))  # Pillow turns a TIFF itself
     return image if turn is None else image.transpose(turn)
 
 
-def _orientation(image: Image.Image) -> int:
-    """1 to 8; 1, which is upright, for what is broken, and for a TIFF, which Pillow turns itself."""
-    if image.format == "TIFF":
-        return 1
+def _orientation(image: ImageFile) -> int:
+    """1 to 8; 1, which is upright, for what is broken, and for a TIFF once it is loaded."""
     try:
-        told = image.getexif().get(_ORIENTATION_TAG)
+        # A PNG that is not loaded loads itself here, for what follows the pixels.
+        exif = image.getexif() if image.tile else Image.Image.getexif(image)
+        told = exif.get(_ORIENTATION_TAG)
     except _DECODE_ERRORS:
         return 1
     return told if told in _TURNS else 1
