@@ -88,7 +88,16 @@ def sample(into: Path, images: int, seed: int) -> None:
 @engine_options
 @index_options
 @store_options
-@click.option("--strict", is_flag=True, help="Fail where a picture cannot be indexed, instead of skipping it.")
+@click.option(
+    "--annotated-frame",
+    type=click.Choice(["upright", "stored"]),
+    help="What the boxes of a turned photograph are of, where its annotation does not tell: the picture as shown, "
+    "or as stored.  [default: that of the last build, or upright]",
+)
+@click.option("--strict", is_flag=True, help="Fail where the devkit gives anything that cannot be used.")
+@click.option(
+    "--allow-removals", is_flag=True, help="Go on where more than half of the collection's pictures are gone."
+)
 @click.option("--from-scratch", is_flag=True, help="Embed everything anew, and learn the reduction anew.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @json_option
@@ -111,11 +120,18 @@ def build(*, quiet: bool, as_json: bool, **request: Any) -> None:  # noqa: ANN40
 @json_option
 def inspect(collection: Path, *, as_json: bool) -> None:
     """Show what is in a collection."""
+    from indexer.build_settings import account_text, notice_lines
     from indexer.inspection import describe
+    from indexer.records import Notice
 
     facts = describe(collection)
+    if as_json:
+        click.echo(json.dumps(facts))
+        return
+    notices = [Notice(**notice) for notice in facts["notices"]]
+    facts |= {"notices": len(notices), "used": account_text(facts["used"])}
     lines = [f"{name:<20}{_short(value)}" for name, value in facts.items()]
-    click.echo(json.dumps(facts) if as_json else "\n".join(lines))
+    click.echo("\n".join([*lines, *notice_lines(notices)]))
 
 
 @main.command()

@@ -4,25 +4,127 @@ Corners in the files are 1-based and inclusive; in records they are half-open fr
 `(xmin, ymin, xmax, ymax)` of the file becomes `(xmin - 1, ymin - 1, xmax, ymax)`.
 """
 
+import codecs
+import re
 import xml.etree.ElementTree as ET
+from dataclasses import dataclass
 
 from indexer.errors import DatasetError
 from indexer.records import AnnotatedImage, Box, ObjectLabel
 
-_FLAGS = {"0": False, "1": True}
+_FLAGS = {"0": False, "1": True, "false": False, "true": True}
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def parse_objects(xml: bytes) -> tuple[ObjectLabel, ...]:
-    """The objects of one annotation file, in its order; the parts (head, hand, foot) inside them are left out.
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one annotation file says.
+
+    Attributes:
+        objects: those with a name and a box, in the file's order.
+        size: (width, height) of the picture in pixels; None where the file does not say.
+        refused: for each object that cannot be used, why.
+        changed: for each object that is used otherwise than it stands, how.
+    """
+
+    objects: tuple[ObjectLabel, ...]
+    size: tuple[int, int] | None = None
+    refused: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+def parse_annotation(xml: bytes) -> Annotation:
+    """Read an annotation file as VOC's own tools and others write them.
+
+    Tags count without their namespace and in any case; the annotation may lie inside other tags, and so may its
+    objects. The parts (head, hand, foot) inside an object are left out. A polygon stands for its bounding box.
 
     Raises:
-        DatasetError: not XML, or an object without a name or a usable box.
+        DatasetError: not XML, or none or several VOC annotations in it.
     """
     try:
-        annotation = ET.fromstring(xml)  # noqa: S314 - expat bounds entity expansion, and the data set is the user's own
+        text = xml.removeprefix(codecs.BOM_UTF8).lstrip(b" \t\r\n")
+        root = ET.fromstring(text)  # noqa: S314 - expat bounds entity expansion, and the data is the user's own
     except (ET.ParseError, ValueError, LookupError) as error:  # the latter two for encodings expat does not know
         raise DatasetError(f"expected an XML annotation, found {error}") from error
-    return tuple(_parse_object(node, place) for place, node in enumerate(annotation.iterfind("object"), start=1))
+    for node in root.iter():
+        node.tag = str(node.tag).rpartition("}")[2].lower()
+    annotations = _outermost(root, "annotation")
+    if len(annotations) > 1:
+        raise DatasetError(f"expected one <annotation>, found {len(annotations)}; write a file for each picture")
+    if not annotations or all(annotations[0].find(f".//{tag}") is None for tag in ("object", "filename", "size")):
+        inside = ", ".join(dict.fromkeys(f"<{node.tag}>" for node in root)) or "nothing"
+        raise DatasetError(f"expected a VOC annotation, found <{root.tag}> with {inside:.100}; convert it to VOC")
+    objects, refused, changed = [], [], []
+    for number, node in enumerate(annotations[0].iter("object"), start=1):
+        name = " ".join((node.findtext("name") or "").split())
+        try:
+            objects.append(_parse_object(node, name))
+        except ValueError as error:
+            refused.append(f"object {number} ({name or 'without a name'}): {error}")
+            continue
+        if node.find("bndbox") is None:
+            changed.append(f"object {number} ({name}): its polygon's bounding box is taken")
+    return Annotation(tuple(objects), _parse_size(annotations[0]), tuple(refused), tuple(changed))
+
+
+def _outermost(root: ET.Element, tag: str) -> list[ET.Element]:
+    """The elements of a tag that lie in no other of it: VOC's own <source> holds an <annotation>, too."""
+    found, ahead = [], [root]
+    while ahead:
+        node = ahead.pop()
+        if node.tag == tag:
+            found.append(node)
+        else:
+            ahead.extend(node)
+    return found
+
+
+def _parse_size(annotation: ET.Element) -> tuple[int, int] | None:
+    try:
+        width, height = (int(float(annotation.findtext(f"size/{tag}", ""))) for tag in ("width", "height"))
+    except (ValueError, OverflowError):
+        return None
+    return (width, height) if width > 0 and height > 0 else None
+
+
+def _parse_object(node: ET.Element, name: str) -> ObjectLabel:
+    """One object; ValueError where it lacks a name or a usable box."""
+    if not name:
+        raise ValueError("expected a <name>, found none")
+    return ObjectLabel(
+        name,
+        _parse_box(node),
+        pose=(node.findtext("pose") or "").strip() or None,
+        truncated=_flag(node, "truncated"),
+        occluded=_flag(node, "occluded"),
+        difficult=_flag(node, "difficult"),
+    )
+
+
+def _parse_box(node: ET.Element) -> Box:
+    bndbox, polygon = node.find("bndbox"), node.find("polygon")
+    if bndbox is not None:
+        texts = [(bndbox.findtext(tag) or "").strip() for tag in _CORNERS]
+    elif polygon is not None:
+        xs, ys = (
+            [(point.text or "").strip() for point in polygon.iter() if re.fullmatch(rf"{axis}\d*", point.tag)]
+            for axis in "xy"
+        )
+        if not xs or not ys:
+            raise ValueError("expected points in its <polygon>, found none")
+        texts = [function(values, key=float) for function in (min, max) for values in (xs, ys)]
+    else:
+        raise ValueError("expected a <bndbox>, found none")
+    try:
+        xmin, ymin, xmax, ymax = map(float, texts)
+    except ValueError as error:
+        raise ValueError(f"expected four numbers as its box, found {', '.join(map(repr, texts))}") from error
+    return Box(xmin - 1, ymin - 1, xmax, ymax)
+
+
+def _flag(node: ET.Element, tag: str) -> bool | None:
+    return _FLAGS.get((node.findtext(tag) or "").strip().lower())
 
 
 def format_annotation(image: AnnotatedImage, folder: str, width: int, height: int) -> bytes:
@@ -39,31 +141,6 @@ def format_annotation(image: AnnotatedImage, folder: str, width: int, height: in
     ET.indent(annotation, "\t")
     xml: bytes = ET.tostring(annotation, encoding="utf-8")
     return xml + b"\n"
-
-
-def _parse_object(node: ET.Element, place: int) -> ObjectLabel:
-    name = (node.findtext("name") or "").strip()
-    if not name:
-        raise DatasetError(f"expected a <name> in object {place}, found none")
-    try:
-        corners = {tag: float(node.findtext(f"bndbox/{tag}", "")) for tag in ("xmin", "ymin", "xmax", "ymax")}
-        box = Box(corners["xmin"] - 1, corners["ymin"] - 1, corners["xmax"], corners["ymax"])
-    except ValueError as error:
-        raise DatasetError(
-            f"expected a <bndbox> of four numbers in object {place} ({name}), found {error}"
-        ) from error
-    return ObjectLabel(
-        name,
-        box,
-        pose=(node.findtext("pose") or "").strip() or None,
-        truncated=_flag(node, "truncated"),
-        occluded=_flag(node, "occluded"),
-        difficult=_flag(node, "difficult"),
-    )
-
-
-def _flag(node: ET.Element, tag: str) -> bool | None:
-    return _FLAGS.get((node.findtext(tag) or "").strip())
 
 
 def _add(parent: ET.Element, tag: str, text: str) -> None:

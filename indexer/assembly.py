@@ -1,15 +1,18 @@
 """Putting a generation together: rows kept from the published one, and rows from the staging folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 
-from indexer.errors import DatasetError
+from indexer import images, voc
+from indexer.annotated_boxes import fit_objects
+from indexer.errors import ImageError
 from indexer.held import Held
 from indexer.maps_file import MapsFile
 from indexer.plan import Plan
-from indexer.records import AnnotatedImage, IndexedImage, SkippedImage
+from indexer.records import PICTURE, IndexedImage, Notice
 from indexer.reduction import Floats
 from indexer.staging import Staging
 
@@ -17,12 +20,29 @@ from indexer.staging import Staging
 class Assembly:
     """The rows of a new generation.
 
+    Args:
+        plan: what there is to be.
+        failures: sha256 of the pictures that cannot be embedded -> why.
+        staging: of those that were embedded for it.
+        published: the generation whose rows are kept.
+        root: of the devkit.
+        annotated_frame: see `fit_objects`.
+
     Attributes:
         images: by image id, from 0 without gaps.
-        skipped: pictures of the plan that could not be embedded, or whose annotation does not fit them.
+        notices: pictures that could not be embedded, and objects that do not fit their picture as they stand.
     """
 
-    def __init__(self, plan: Plan, failures: Mapping[str, str], staging: Staging, published: Held | None) -> None:
+    def __init__(  # noqa: PLR0913 - each is a part of its own
+        self,
+        plan: Plan,
+        failures: Mapping[str, str],
+        staging: Staging,
+        published: Held | None,
+        *,
+        root: Path,
+        annotated_frame: str,
+    ) -> None:
         self._staging = staging
         self._published = published
         self._staged = {
@@ -31,29 +51,28 @@ class Assembly:
             for sha256, row, (width, height) in zip(piece.keys, piece.rows, piece.sizes, strict=True)
         }
         self._kept = plan.kept
-        images: list[IndexedImage] = []
-        skipped: list[SkippedImage] = []
-        for annotated, sha256 in plan.listed:
-            reason = failures.get(sha256) or self._misfit(annotated, sha256)
-            if reason:
-                skipped.append(SkippedImage(annotated.filename, reason))
-            else:
-                images.append(self._indexed(annotated, sha256, len(images)))
-        self.images, self.skipped = tuple(images), tuple(skipped)
-
-    def refuse_unusable(self, skipped: Sequence[SkippedImage], *, strict: bool) -> None:
-        """Hold that there is something to publish, and with `strict` that nothing was skipped.
-
-        Raises:
-            DatasetError: it is not so.
-        """
-        if skipped and strict:
-            raise DatasetError(
-                f"expected every picture to be usable, found {len(skipped)} that are not, first "
-                f"{skipped[0].filename}: {skipped[0].reason}; mend it, or build without --strict"
+        indexed: list[IndexedImage] = []
+        self.notices: list[Notice] = []
+        for listed, sha256 in plan.listed:
+            if sha256 in failures:
+                self.notices.append(Notice(PICTURE, listed.filename, failures[sha256]))
+                continue
+            width, height = self._size(sha256)
+            path = voc.picture_path(root, listed.filename)
+            objects, notices = fit_objects(listed, width, height, partial(_orientation, path), annotated_frame)
+            self.notices += notices
+            indexed.append(
+                IndexedImage(
+                    image_id=len(indexed),
+                    filename=listed.filename,
+                    sha256=sha256,
+                    split=listed.split,
+                    width=width,
+                    height=height,
+                    objects=objects,
+                )
             )
-        if not self.images:
-            raise DatasetError(f"expected usable pictures, found none; {skipped[0].filename}: {skipped[0].reason}")
+        self.images = tuple(indexed)
 
     def vectors(self) -> Floats:
         """(N, d) float32 unit rows."""
@@ -103,31 +122,13 @@ class Assembly:
         held = self._kept.get(sha256)
         return (held.width, held.height) if held else self._staged[sha256][1:]
 
-    def _misfit(self, annotated: AnnotatedImage, sha256: str) -> str | None:
-        """Why an annotation cannot belong to its picture."""
-        width, height = self._size(sha256)
-        for place, label in enumerate(annotated.objects, start=1):
-            if label.box.clipped(width, height) is None:
-                return (
-                    f"expected boxes inside the picture of {width} x {height} pixels, found object {place} "
-                    f"({label.class_name}) outside; mend its annotation"
-                )
-        return None
 
-    def _indexed(self, annotated: AnnotatedImage, sha256: str, image_id: int) -> IndexedImage:
-        width, height = self._size(sha256)
-        clipped = (
-            replace(label, box=box) for label in annotated.objects if (box := label.box.clipped(width, height))
-        )
-        return IndexedImage(
-            image_id=image_id,
-            filename=annotated.filename,
-            sha256=sha256,
-            split=annotated.split,
-            width=width,
-            height=height,
-            objects=tuple(clipped),
-        )
+def _orientation(path: Path) -> int:
+    """Of the picture in a file that was read in this build; 1 where it cannot be read any more."""
+    try:
+        return images.stored_frame(path.read_bytes())[0]
+    except (ImageError, OSError):
+        return 1
 
 
 def _rows_by_sha256(images: Iterable[IndexedImage]) -> dict[str, list[int]]:

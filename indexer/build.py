@@ -3,7 +3,7 @@
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from indexer.collection import Collection
 from indexer.draft import draft_manifest
 from indexer.embedder import Embedder, EmbeddingStep, other_weights
 from indexer.embedding_run import EmbeddingRun
-from indexer.errors import EmptyCollectionError
+from indexer.errors import DatasetError, EmptyCollectionError
 from indexer.file_hashing import hash_files
 from indexer.generation import GenerationWriter, prune
 from indexer.generations import generations, last_manifest
@@ -25,7 +25,7 @@ from indexer.manifest import Manifest
 from indexer.object_embedding import ObjectEmbedding, staging_folder
 from indexer.pipeline import PictureFile
 from indexer.plan import Plan, make_plan
-from indexer.records import SkippedImage
+from indexer.records import ANNOTATION, OBJECT, PICTURE, Notice
 from indexer.reduction import Floats, Reduction
 from indexer.runtimes import inference_of
 from indexer.staging import Staging
@@ -129,25 +129,48 @@ class _Build:
         listed, unreadable = hash_files(devkit, quiet=self._settings.quiet)
         held = self._published.all_images() if self._published else []
         plan = make_plan(listed, held, comparable=carried is not None)
+        self._refuse_disappearance(devkit.root, plan, len(held))
         staging = Staging(self._settings.collection / BUILDING, self._kind(embedder, carried))
         run = self._start_run(embedder, staging, plan, devkit.root)
         reduction = run.embed_all(self._given_reduction(carried))
-        assembly = Assembly(plan, run.failures, staging, carried)
-        skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
-        assembly.refuse_unusable(skipped, strict=self._settings.strict)
         by = {str(embedder.inference)} if plan.wanted else set()
         by.update(carried.manifest.embedded_with if carried else ())
-        draft = draft_manifest(self._published_number() + 1, self._settings, embedder, reduction, assembly)
-        manifest = replace(draft, embedded_with=tuple(sorted(by)), skipped=len(skipped))
-        if self._is_new(manifest, assembly, skipped):
+
+        def assemble(failures: Mapping[str, str]) -> tuple[Assembly, list[Notice], Manifest]:
+            frame = self._settings.annotated_frame
+            assembly = Assembly(plan, failures, staging, carried, root=devkit.root, annotated_frame=frame)
+            notices = _all_notices(devkit, unreadable, assembly)
+            _refuse_unusable(assembly, notices, strict=self._settings.strict)
+            draft = draft_manifest(self._published_number() + 1, self._settings, embedder, reduction, assembly)
+            skipped = sum(notice.kind == PICTURE and not notice.used for notice in notices)
+            accounts = _accounts(devkit, assembly)
+            manifest = replace(draft, embedded_with=tuple(sorted(by)), skipped=skipped, accounts=accounts)
+            return assembly, notices, manifest
+
+        assembly, notices, manifest = assemble(run.failures)
+        if self._is_new(manifest, assembly, notices):
             vectors = None
             if manifest.object_index:
-                objects = ObjectEmbedding(assembly.images, embedder, carried, self._make_pieces)
-                vectors = objects.vectors(self._settings, reduction, manifest.vector_dim)
-            self._publish(manifest, reduction, assembly, skipped, vectors)
+                objects = ObjectEmbedding(embedder, carried, self._make_pieces)
+                lost = objects.embed(assembly.images, self._settings, reduction)
+                if lost:
+                    assembly, notices, manifest = assemble({**run.failures, **lost})
+                vectors = objects.vectors(assembly.images, manifest.vector_dim)
+            self._publish(manifest, reduction, assembly, notices, vectors)
         staging.clear()
         shutil.rmtree(staging_folder(self._settings.collection), ignore_errors=True)
-        return self._summarise(plan, run, assembly, skipped)
+        return self._summarise(plan, run, assembly, notices, manifest)
+
+    def _refuse_disappearance(self, root: Path, plan: Plan, held: int) -> None:
+        """Stop where most of a collection is gone, which an unmounted disk looks like, too."""
+        meant = self._settings.allow_removals or self._salvaged
+        narrowed = self._published is not None and self._published.manifest.split != self._settings.split
+        if meant or narrowed or 2 * len(plan.removed) <= held:
+            return
+        raise DatasetError(
+            f"expected most of the collection's {held} pictures in {root}, found {len(plan.removed)} of them gone "
+            f"({min(plan.removed)} is the first); see that the disk is mounted, or remove them by --allow-removals"
+        )
 
     def _load_embedder(self) -> Embedder:
         settings = self._settings
@@ -190,7 +213,7 @@ class _Build:
             return carried.reduction
         return None if self._settings.reduce else Reduction()
 
-    def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
+    def _is_new(self, manifest: Manifest, assembly: Assembly, notices: Sequence[Notice]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""
         if self._published is None or self._anew:
             return True
@@ -201,7 +224,7 @@ class _Build:
         return not (
             same == held
             and list(assembly.images) == self._published.all_images()
-            and list(skipped) == self._published.skipped()
+            and list(notices) == self._published.notices()
         )
 
     def _publish(
@@ -209,7 +232,7 @@ class _Build:
         manifest: Manifest,
         reduction: Reduction,
         assembly: Assembly,
-        skipped: Sequence[SkippedImage],
+        notices: Sequence[Notice],
         object_vectors: Floats | None,
     ) -> None:
         path = self._settings.collection
@@ -219,7 +242,7 @@ class _Build:
             writer.write_objects(object_vectors, manifest.index)
         with writer.create_maps(manifest.images, manifest.map_shapes) as files:
             assembly.fill_maps(files)
-        writer.write_records(skipped)
+        writer.write_records(notices)
         writer.publish(replace(manifest, indexes=writer.indexes, files=writer.describe_files()))
         prune(path, self._store)
 
@@ -227,7 +250,7 @@ class _Build:
         return self._store.last_number()
 
     def _summarise(
-        self, plan: Plan, run: EmbeddingRun, assembly: Assembly, skipped: tuple[SkippedImage, ...]
+        self, plan: Plan, run: EmbeddingRun, assembly: Assembly, notices: Sequence[Notice], manifest: Manifest
     ) -> BuildSummary:
         embedded = sum(image.sha256 in plan.wanted for image in assembly.images)
         renamed = sum(image.filename in plan.renamed for image in assembly.images)
@@ -240,10 +263,47 @@ class _Build:
             reused=len(assembly.images) - embedded - renamed,
             renamed=renamed,
             removed=len(plan.removed),
-            skipped=skipped,
+            notices=tuple(notices),
+            accounts=manifest.accounts,
             images=len(assembly.images),
             generation=self._published_number(),
             published=self._published_number() != number_before,
             seconds=seconds,
             images_per_second=fresh / seconds,
         )
+
+
+def _all_notices(devkit: voc.DevkitImages, unreadable: Sequence[Notice], assembly: Assembly) -> list[Notice]:
+    """All notices in order; what is said of a picture that is used falls away where it is not used after all."""
+    notices = {*devkit.notices, *unreadable, *assembly.notices}
+    skipped = {notice.name for notice in notices if notice.kind == PICTURE and not notice.used}
+    return sorted(
+        notice for notice in notices if not (notice.kind == PICTURE and notice.used and notice.name in skipped)
+    )
+
+
+def _refuse_unusable(assembly: Assembly, notices: Sequence[Notice], *, strict: bool) -> None:
+    """Hold that there is something to publish, and with `strict` that everything was used.
+
+    Raises:
+        DatasetError: it is not so.
+    """
+    unused = [notice for notice in notices if not notice.used]
+    if unused and strict:
+        raise DatasetError(
+            f"expected everything in the devkit to be usable, found {len(unused)} things that are not, first the "
+            f"{unused[0].kind} {unused[0].name}: {unused[0].reason}; mend it, or build without --strict"
+        )
+    if not assembly.images:
+        first = next(notice for notice in unused if notice.kind == PICTURE)
+        raise DatasetError(f"expected usable pictures, found none; {first.name}: {first.reason}")
+
+
+def _accounts(devkit: voc.DevkitImages, assembly: Assembly) -> dict[str, dict[str, int]]:
+    """See `Manifest.accounts`."""
+    used = {**devkit.used, OBJECT: sum(len(image.objects) for image in assembly.images)}
+    outside = {ANNOTATION: devkit.outside}
+    return {
+        kind: {"given": given, "used": used[kind], "outside": outside.get(kind, 0)}
+        for kind, given in devkit.given.items()
+    }

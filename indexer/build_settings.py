@@ -1,21 +1,24 @@
 """What a build is asked for, and what it says it did."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from indexer import places, voc
+from indexer.annotated_boxes import UPRIGHT
 from indexer.engine_settings import Engine
 from indexer.errors import DatasetError
 from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
 from indexer.inference import Inference
 from indexer.manifest import Manifest
-from indexer.records import SkippedImage
+from indexer.records import ANNOTATION, KINDS, LINE, OBJECT, PICTURE, Notice
 from indexer.store_addresses import Addresses, settle_addresses
 
 AUTO = "auto"
 DEFAULT_BACKBONE = "resnet50"
+_NAMED = 20  # notices of a kind in a summary
+_NAMES = {PICTURE: "", ANNOTATION: "", OBJECT: "", LINE: "name in a list: "}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +35,11 @@ class BuildSettings:
         reduce: whether vectors and maps go through a reduction.
         keep_maps: whether maps are stored.
         index_objects: whether the crops of annotated objects make a second index.
+        annotated_frame: what boxes are of, where an annotation does not tell; see `annotated_boxes.fit_objects`.
         inference: how the backbone is run.
         index: what is asked of the indexes of vectors.
-        strict: whether a picture that cannot be indexed is an error.
+        strict: whether it is an error where the devkit gives what cannot be used.
+        allow_removals: whether more than half of the pictures of a collection may go.
         quiet: whether no progress is shown, even on a terminal.
     """
 
@@ -47,9 +52,11 @@ class BuildSettings:
     reduce: bool
     keep_maps: bool
     index_objects: bool
+    annotated_frame: str
     inference: Inference
     index: IndexSettings
     strict: bool
+    allow_removals: bool
     quiet: bool
 
 
@@ -74,6 +81,7 @@ class BuildRequest:
     reduce: bool | None = None
     keep_maps: bool | None = None
     index_objects: bool | None = None
+    annotated_frame: str | None = None
     inference: Inference = field(default_factory=Inference)
     index_kind: str | None = None
     recall: float | None = None
@@ -82,6 +90,7 @@ class BuildRequest:
     links: int | None = None
     candidates: int | None = None
     strict: bool = False
+    allow_removals: bool = False
     quiet: bool = False
     from_scratch: bool = False
     vectors: str | None = None
@@ -142,7 +151,8 @@ class BuildSummary:
         reused: unchanged ones, whose embedding was kept.
         renamed: unchanged ones under another name.
         removed: gone ones.
-        skipped: those that cannot be indexed, and why.
+        notices: what the devkit gives that was not used, or not as it stands.
+        accounts: see `Manifest`.
         images: in the collection now.
         generation: that is published now.
         published: whether this build published it; not so where nothing had changed.
@@ -155,7 +165,8 @@ class BuildSummary:
     reused: int
     renamed: int
     removed: int
-    skipped: tuple[SkippedImage, ...]
+    notices: tuple[Notice, ...]
+    accounts: Mapping[str, Mapping[str, int]]
     images: int
     generation: int
     published: bool
@@ -164,20 +175,52 @@ class BuildSummary:
 
     def text(self) -> str:
         """In lines."""
-        lines = [f"skipped {one.filename}: {one.reason}" for one in self.skipped]
+        skipped = len(self.skipped)
+        lines = notice_lines(self.notices, _NAMED)
         resumed = f" ({self.resumed} of them by an interrupted build)" if self.resumed else ""
         lines.append(
             f"{self.embedded} embedded{resumed}, {self.reused} reused, {self.renamed} renamed, "
-            f"{self.removed} removed, {len(self.skipped)} skipped"
+            f"{self.removed} removed, {skipped} skipped"
         )
+        used = account_text(self.accounts)
+        lines += [f"used: {used}"] if used else []
         state = "published" if self.published else "unchanged"
         lines.append(f"generation {self.generation} {state}: {self.images} images in {self.seconds:.1f} s")
         return "\n".join(lines)
 
+    @property
+    def skipped(self) -> tuple[Notice, ...]:
+        """The notices of pictures that cannot be indexed."""
+        return tuple(notice for notice in self.notices if notice.kind == PICTURE and not notice.used)
+
     def to_json(self) -> dict[str, Any]:
-        """All of it."""
-        skipped = [{"file": one.filename, "reason": one.reason} for one in self.skipped]
+        """Every number, every notice; `skipped` names the pictures once more."""
+        skipped = [{"file": notice.name, "reason": notice.reason} for notice in self.skipped]
         return {**asdict(self), "skipped": skipped}
+
+
+def notice_lines(notices: Sequence[Notice], most: int | None = None) -> list[str]:
+    """A line for each notice, for so many of each kind at most, the rest counted."""
+    lines = []
+    for kind in KINDS:
+        of_kind = [notice for notice in notices if notice.kind == kind]
+        for notice in of_kind[:most]:
+            done = "note on" if notice.used else "skipped" if kind == PICTURE else "not used:"
+            lines.append(f"{done} {_NAMES[kind]}{notice.name}: {notice.reason}")
+        if most is not None and len(of_kind) > most:
+            lines.append(f"... and {len(of_kind) - most} more of this kind, which `inspect` names")
+    return lines
+
+
+def account_text(accounts: Mapping[str, Mapping[str, int]]) -> str:
+    """How many of the annotations, objects and lines were used, in one line; empty where there are none."""
+    parts = []
+    for kind, named in ((ANNOTATION, "annotation files"), (OBJECT, "objects"), (LINE, "lines of lists")):
+        account = accounts.get(kind, {"given": 0})
+        if account["given"]:
+            outside = f" ({account['outside']} are not of the split)" if account["outside"] else ""
+            parts.append(f"{account['used']} of {account['given']} {named}{outside}")
+    return ", ".join(parts)
 
 
 def _default_settings() -> dict[str, Any]:
@@ -187,6 +230,7 @@ def _default_settings() -> dict[str, Any]:
         "reduce": True,
         "keep_maps": True,
         "index_objects": False,
+        "annotated_frame": UPRIGHT,
         "index": DEFAULT_SETTINGS,
     }
     return {"weights": None, "side": None, **choices}
@@ -202,5 +246,6 @@ def _settings_of(published: Manifest) -> dict[str, Any]:
         "reduce": published.reduction is not None,
         "keep_maps": bool(published.map_shapes),
         "index_objects": published.object_index,
+        "annotated_frame": published.annotated_frame,
         "index": published.index,
     }

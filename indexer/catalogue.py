@@ -26,7 +26,7 @@ from indexer.database import Database, Source
 from indexer.errors import CollectionBusyError, CollectionError
 from indexer.generation_schemas import drop_schema, schema_numbers, schema_of, write_schema
 from indexer.postgresql import MissingTablesError, Server
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 
 _NAMED = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _PATIENCE = 1.0  # seconds; a writer that was killed is gone before
@@ -178,7 +178,7 @@ class Catalogue:
         with held_alone(self._server, self._key("generation", number)) as lock:
             yield lock is not None
 
-    def write_records(self, number: int, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
+    def write_records(self, number: int, images: Sequence[IndexedImage], notices: Sequence[Notice]) -> None:
         """Store what is known of the pictures, in place of what a writer that was killed left.
 
         Raises:
@@ -188,7 +188,7 @@ class Catalogue:
         with self._change() as connection:
             refuse_published(connection, self._name, number, self._place)
         with self._change() as connection:
-            write_schema(connection, schema_of(self._name, number), images, skipped)
+            write_schema(connection, schema_of(self._name, number), images, notices)
             # Only now is the row locked, for meanwhile others may share files.
             refuse_published(connection, self._name, number, self._place)
             self._check_lock()

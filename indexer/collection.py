@@ -22,7 +22,7 @@ from indexer.manifest import Manifest, check_files
 from indexer.maps_file import MapsFile
 from indexer.newest import read_newest
 from indexer.readers_lock import ReadersLock
-from indexer.records import Hit, IndexedImage, ObjectLabel, SkippedImage
+from indexer.records import Hit, IndexedImage, Notice, ObjectLabel
 from indexer.reduction import Embedding, Floats, Reduction, StageMaps
 from indexer.row_checksums import object_keys
 from indexer.store import Store
@@ -129,9 +129,12 @@ class Collection(AbstractContextManager["Collection"]):
         counts = self._database.class_counts()
         return {name: counts[name] for name in self.manifest.classes}
 
-    def skipped(self) -> list[SkippedImage]:
-        """The pictures that could not be indexed."""
-        return self._database.skipped()
+    def notices(self) -> list[Notice]:
+        """What the build did not use of the devkit, or not as it stands, in order.
+
+        None for a collection that was built before these were kept.
+        """
+        return self._database.notices() if self.manifest.accounts else []
 
     def vectors(self) -> Floats:
         """All vectors, (N, d) float32 unit rows; row = image id."""

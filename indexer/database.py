@@ -17,18 +17,19 @@ from sqlalchemy.pool import QueuePool
 
 from indexer.errors import CollectionError, StorageError
 from indexer.filters import Filters
-from indexer.records import IndexedImage, ObjectLabel, SkippedImage
+from indexer.records import IndexedImage, Notice, ObjectLabel
 from indexer.selection import select_images, select_objects
 from indexer.tables import (
     IMAGE_COLUMNS,
+    NOTICE_COLUMNS,
     OBJECT_COLUMNS,
     Base,
     ImageRow,
+    NoticeRow,
     ObjectRow,
-    SkippedRow,
     image_row,
+    notice_rows,
     object_rows,
-    skipped_row,
     to_image,
     to_object,
 )
@@ -36,28 +37,28 @@ from indexer.tables import (
 _IDS_PER_QUERY = 500  # SQLite allows 32,766 bound values; small statements stay cached
 
 
-def write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
+def write(path: Path, images: Sequence[IndexedImage], notices: Sequence[Notice]) -> None:
     """Make the file, which must not be there yet.
 
     Raises:
         StorageError: it cannot be written, as on a full disk.
     """
     try:
-        _write(path, images, skipped)
+        _write(path, images, notices)
     except OperationalError as error:
         raise StorageError(
             f"{path} cannot be written ({error.orig}); make room, and run again; what is stored is kept"
         ) from error
 
 
-def _write(path: Path, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> None:
+def _write(path: Path, images: Sequence[IndexedImage], notices: Sequence[Notice]) -> None:
     engine = create_engine(URL.create("sqlite", database=str(path)))
     Base.metadata.create_all(engine)
     with engine.begin() as connection:
         for table, rows in (
             (ImageRow, list(map(image_row, images))),
             (ObjectRow, list(object_rows(images))),
-            (SkippedRow, list(map(skipped_row, skipped))),
+            (NoticeRow, list(notice_rows(notices))),
         ):
             if rows:
                 connection.execute(insert(table), rows)
@@ -197,11 +198,12 @@ class Database:
         """Class -> number of objects."""
         return self._counts(ObjectRow.class_name)
 
-    def skipped(self) -> list[SkippedImage]:
-        """The pictures that were left out, by filename."""
-        asked = select(SkippedRow.filename, SkippedRow.reason).order_by(SkippedRow.filename)
+    def notices(self) -> list[Notice]:
+        """What the build did not use of the devkit, or not as it stands, in order."""
+        columns = [getattr(NoticeRow, name) for name in NOTICE_COLUMNS]
+        asked = select(*columns).order_by(NoticeRow.number)
         with self._connect() as connection:
-            return [SkippedImage(*row) for row in connection.execute(asked)]
+            return [Notice(*row) for row in connection.execute(asked)]
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:

@@ -33,6 +33,7 @@ def draft_manifest(
         index=settings.index,
         indexes={},
         object_index=settings.index_objects,
+        annotated_frame=settings.annotated_frame,
         images=len(images),
         objects=len(labels),
         classes=voc.order_classes(labels),

@@ -12,7 +12,7 @@ from indexer.generations import discard, generations, move_in, newest_folder
 from indexer.index_building import build_index
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import Manifest
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 from indexer.reduction import Floats
 from indexer.search_index import SearchIndex
 from indexer.store import Target
@@ -76,11 +76,9 @@ class EmbeddedStore:
         index.save(target.folder / name)
         return index.note
 
-    def write_records(
-        self, target: Target, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
-    ) -> None:
+    def write_records(self, target: Target, images: Sequence[IndexedImage], notices: Sequence[Notice]) -> None:
         """See `Store`."""
-        database.write(target.folder / DATABASE_FILE, images, skipped)
+        database.write(target.folder / DATABASE_FILE, images, notices)
 
     def publish(self, target: Target, _manifest: Manifest) -> None:
         """See `Store`."""

@@ -14,7 +14,7 @@ from indexer.index_settings import IndexNote, IndexSettings
 from indexer.layout import KEPT_GENERATIONS
 from indexer.manifest import Manifest, describe_file
 from indexer.maps_file import MapsFile
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, checksums, object_keys
 from indexer.store import Store, Target
@@ -68,9 +68,9 @@ class GenerationWriter:
             yield maps
         self._maps = {stage: file.checksums for stage, file in maps.items()}
 
-    def write_records(self, skipped: Sequence[SkippedImage]) -> None:
+    def write_records(self, notices: Sequence[Notice]) -> None:
         """Store what is known of the pictures, and the checksums of the rows that were written before."""
-        self._store.write_records(self._target, self._images, skipped)
+        self._store.write_records(self._target, self._images, notices)
         keys = tuple(object_keys(self._images)) if OBJECT_INDEX_FILE in self.indexes else ()
         rows = RowChecksums(tuple(self._images), self._vectors, self._maps, keys, self._object_vectors)
         rows.save(self._target.folder / ROWS_FILE)

@@ -2,19 +2,18 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Column, Connection, Index, MetaData, PrimaryKeyConstraint, Table, func, select, text
 from sqlalchemy.schema import CreateIndex, CreateSchema, CreateTable, DropSchema
 
-from indexer.records import IndexedImage, SkippedImage
-from indexer.tables import CORNERS, Base, ImageRow, ObjectRow, SkippedRow, image_row, object_rows, skipped_row
+from indexer.records import IndexedImage, Notice
+from indexer.tables import CORNERS, Base, ImageRow, NoticeRow, ObjectRow, image_row, notice_rows, object_rows
 
 _NUL, _REPLACEMENT = "\0", "\N{REPLACEMENT CHARACTER}"
 _TYPES: dict[type, str] = {int: "int8", str: "varchar", float: "float8", bool: "bool"}
-_IMAGES, _OBJECTS, _SKIPPED = (
-    Base.metadata.tables[row.__tablename__] for row in (ImageRow, ObjectRow, SkippedRow)
-)
+_IMAGES, _OBJECTS, _NOTICES = (Base.metadata.tables[row.__tablename__] for row in (ImageRow, ObjectRow, NoticeRow))
 
 
 def _stored(column: Column[Any]) -> Column[Any]:
@@ -50,15 +49,15 @@ def drop_schema(connection: Connection, schema: str) -> None:
 
 
 def write_schema(
-    connection: Connection, schema: str, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
+    connection: Connection, schema: str, images: Sequence[IndexedImage], notices: Sequence[Notice]
 ) -> None:
     """Make a schema anew, with all of a generation's records."""
     drop_schema(connection, schema)
     connection.execute(CreateSchema(schema))
-    readable = [SkippedImage(image.filename, image.reason.replace(_NUL, _REPLACEMENT)) for image in skipped]
+    readable = [replace(notice, reason=notice.reason.replace(_NUL, _REPLACEMENT)) for notice in notices]
     _fill(connection, schema, _IMAGES, map(image_row, images))
     _fill(connection, schema, _STORED_OBJECTS, object_rows(images))
-    _fill(connection, schema, _SKIPPED, map(skipped_row, readable))
+    _fill(connection, schema, _NOTICES, notice_rows(readable))
     columns = zip(_STORED_OBJECTS.columns.keys(), _OBJECTS.columns.keys(), strict=True)
     told = ", ".join(f"{stored} AS {read}" for stored, read in columns)
     as_read = f"SELECT {told} FROM {schema}.{_STORED_OBJECTS}"  # noqa: S608 - names of our own making

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from indexer.manifest import Manifest
 from indexer.maps_file import MapsFile
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 from indexer.reduction import Floats, Reduction
 
 
@@ -30,8 +30,8 @@ class Held(Protocol):
         """The images whose vector and maps can be carried over, each with its row's number."""
         ...
 
-    def skipped(self) -> list[SkippedImage]:
-        """The pictures that could not be indexed."""
+    def notices(self) -> list[Notice]:
+        """What the build did not use of the devkit, or not as it stands, in order."""
         ...
 
     def vectors(self) -> Floats:

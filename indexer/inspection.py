@@ -1,5 +1,6 @@
 """What is in a collection, as one flat record."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ def describe(path: Path) -> dict[str, Any]:
             "images": manifest.images,
             "objects": manifest.objects,
             "skipped": manifest.skipped,
+            "used": manifest.accounts,
+            "notices": [asdict(notice) for notice in collection.notices()],
             "classes": collection.class_counts(),
             "splits": manifest.splits,
             "generation": manifest.generation,

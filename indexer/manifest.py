@@ -1,11 +1,12 @@
 """The manifest: what a generation says of itself, and the checksums that hold it to its word."""
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from indexer import sealed
+from indexer.annotated_boxes import UPRIGHT
 from indexer.errors import CollectionError
 from indexer.index_settings import IndexNote, IndexSettings
 
@@ -54,6 +55,10 @@ class Manifest:
         splits: split -> pictures; "" for those that no list names.
         skipped: number of pictures that could not be indexed.
         files: name -> {"bytes", "sha256"}.
+        accounts: kind -> {"given", "used", "outside"}: how many annotations, objects and lines of lists the devkit
+            gives, how many were used, and how many are not of the split; see `records.KINDS`. Empty where the
+            collection was built before they were counted.
+        annotated_frame: see `annotated_boxes.fit_objects`.
     """
 
     generation: int
@@ -76,6 +81,8 @@ class Manifest:
     splits: dict[str, int]
     skipped: int
     files: dict[str, dict[str, Any]]
+    accounts: dict[str, dict[str, int]] = field(default_factory=dict)
+    annotated_frame: str = UPRIGHT
 
     def save(self, folder: Path) -> None:
         """Write it into a generation's folder, twice: without it nothing else there could be made out."""
@@ -96,7 +103,9 @@ class Manifest:
             raise CollectionError(f"{error}; build with --from-scratch") from error
         except sealed.SealError as error:
             raise CollectionError(f"{error}; {way_out(folder)}") from error
-        if set(content) != {field.name for field in fields(cls)}:
+        known = {one.name for one in fields(cls)}
+        needed = {one.name for one in fields(cls) if one.default is one.default_factory is MISSING}
+        if not needed <= set(content) <= known:
             raise CollectionError(
                 f"{folder / name} is of another version of this software; build with --from-scratch"
             )

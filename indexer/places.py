@@ -59,9 +59,16 @@ def listing(folder: Path) -> dict[str, bool]:
         if remote:
             return remote.listing()
         with os.scandir(folder) as entries:
-            return {entry.name: entry.is_file() for entry in entries}
+            return {entry.name: _is_file(entry) for entry in entries}
     except (FileNotFoundError, NotADirectoryError):
         return {}
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def readers(folder: Path) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from indexer.records import AnnotatedImage, IndexedImage
+from indexer.records import IndexedImage, ListedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class Plan:
         removed: filenames that the collection holds and the devkit has no more, renamed ones aside.
     """
 
-    listed: tuple[tuple[AnnotatedImage, str], ...]
+    listed: tuple[tuple[ListedImage, str], ...]
     kept: Mapping[str, IndexedImage]
     wanted: Mapping[str, str]
     renamed: frozenset[str]
@@ -26,7 +26,7 @@ class Plan:
 
 
 def make_plan(
-    listed: Sequence[tuple[AnnotatedImage, str]], held: Sequence[IndexedImage], *, comparable: bool
+    listed: Sequence[tuple[ListedImage, str]], held: Sequence[IndexedImage], *, comparable: bool
 ) -> Plan:
     """Compare.
 

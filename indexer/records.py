@@ -78,6 +78,20 @@ class AnnotatedImage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedImage(AnnotatedImage):
+    """One picture file as its annotation has it, before the picture itself is looked at.
+
+    Attributes:
+        annotation: path of the annotation file inside the devkit; None without one.
+        annotated_size: (width, height) in pixels that the annotation says the picture has, which its boxes are of;
+            None where it does not say.
+    """
+
+    annotation: str | None = None
+    annotated_size: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IndexedImage(AnnotatedImage):
     """What a collection knows of one picture.
 
@@ -94,12 +108,26 @@ class IndexedImage(AnnotatedImage):
     height: int
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedImage:
-    """A picture that could not be indexed, and why, in one line."""
+PICTURE, ANNOTATION, OBJECT, LINE = KINDS = ("picture", "annotation", "object", "line")
+"""What a devkit gives: pictures, annotation files, the objects in those, and the lines of lists."""
 
-    filename: str
+
+@dataclass(frozen=True, slots=True, order=True)
+class Notice:
+    """One thing that a devkit gives and a build did not use, or not as it stands, and why.
+
+    Attributes:
+        kind: one of `KINDS`.
+        name: of a picture, its filename; of an annotation or an object, the path of its file inside the devkit;
+            of a line, the name in it.
+        reason: one line.
+        used: whether it was used all the same.
+    """
+
+    kind: str
+    name: str
     reason: str
+    used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from indexer.generation_files import DATABASE_FILE, INDEX_FILE, OBJECT_INDEX_FIL
 from indexer.generations import is_mirrored
 from indexer.manifest import Manifest, damage_of
 from indexer.maps_file import MapsFile
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 from indexer.reduction import Floats, Reduction
 from indexer.row_checksums import ROWS_FILE, Checksums, RowChecksums, object_keys
 from indexer.shared_parts import VECTOR_FILES, SharedParts, checksums_of
@@ -72,7 +72,7 @@ class Salvage:
         intact = np.logical_and.reduce([self.intact(name) for name in names])
         return [image for image in self.pictures if intact[image.image_id]]
 
-    def skipped(self) -> list[SkippedImage]:
+    def notices(self) -> list[Notice]:
         """None: what is salvaged is never published as it is, so nobody compares."""
         return []
 

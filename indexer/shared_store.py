@@ -28,7 +28,7 @@ from indexer.milvus_index import MilvusIndex
 from indexer.milvus_rows import Facts
 from indexer.milvus_server import MilvusServer
 from indexer.milvus_writing import write_index
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 from indexer.reduction import Floats
 from indexer.search_index import SearchIndex
 from indexer.store import Target
@@ -159,11 +159,9 @@ class SharedStore:
             self._milvus, self._index_name(target.number, name), vectors, describe(images), settings
         )
 
-    def write_records(
-        self, target: Target, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
-    ) -> None:
+    def write_records(self, target: Target, images: Sequence[IndexedImage], notices: Sequence[Notice]) -> None:
         """See `Store`."""
-        self._catalogue.write_records(target.number, images, skipped)
+        self._catalogue.write_records(target.number, images, notices)
 
     def publish(self, target: Target, _manifest: Manifest) -> None:
         """See `Store`: the folder first, then the alias, and what tells all readers last."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from indexer.database import Database
 from indexer.index_settings import IndexNote, IndexSettings
 from indexer.manifest import Manifest
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 from indexer.reduction import Floats
 from indexer.search_index import SearchIndex
 
@@ -101,10 +101,8 @@ class Store(Protocol):
         """Store (N, d) float32 unit rows: of the images, or of all of their objects, by the name of the file."""
         ...
 
-    def write_records(
-        self, target: Target, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
-    ) -> None:
-        """Store what is known of the pictures."""
+    def write_records(self, target: Target, images: Sequence[IndexedImage], notices: Sequence[Notice]) -> None:
+        """Store what is known of the pictures, and what a build did not use."""
         ...
 
     def publish(self, target: Target, manifest: Manifest) -> None:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from indexer.records import Box, IndexedImage, ObjectLabel, SkippedImage
+from indexer.records import Box, IndexedImage, Notice, ObjectLabel
 
 
 class Base(DeclarativeBase):
@@ -59,19 +59,23 @@ for _filtered in ("class_name", "truncated", "occluded", "difficult"):
     Index(f"ix_objects_{_filtered}_image_id", getattr(ObjectRow, _filtered), ObjectRow.image_id)
 
 
-class SkippedRow(Base):
-    """One picture that was left out."""
+class NoticeRow(Base):
+    """One notice; `number` counts from 0 in their order."""
 
-    __tablename__ = "skipped"
+    __tablename__ = "notices"
 
-    filename: Mapped[str] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str]
+    name: Mapped[str]
     reason: Mapped[str]
+    used: Mapped[bool]
 
 
 IMAGE_COLUMNS = ("image_id", "filename", "sha256", "split", "width", "height")
 CORNERS = ("xmin", "ymin", "xmax", "ymax")
 ATTRIBUTES = ("pose", "truncated", "occluded", "difficult")
 OBJECT_COLUMNS = ("class_name", *CORNERS, *ATTRIBUTES)
+NOTICE_COLUMNS = ("kind", "name", "reason", "used")
 
 
 def image_row(image: IndexedImage) -> dict[str, Any]:
@@ -86,9 +90,10 @@ def object_rows(images: Iterable[IndexedImage]) -> Iterator[dict[str, Any]]:
         yield {"object_id": number, **_object_row(image, label)}
 
 
-def skipped_row(image: SkippedImage) -> dict[str, Any]:
-    """The row of a picture that was left out."""
-    return {"filename": image.filename, "reason": image.reason}
+def notice_rows(notices: Iterable[Notice]) -> Iterator[dict[str, Any]]:
+    """The rows of notices, in their order."""
+    for number, notice in enumerate(notices):
+        yield {"number": number, **{name: getattr(notice, name) for name in NOTICE_COLUMNS}}
 
 
 def to_image(values: Sequence[Any], objects: Sequence[Sequence[Any]]) -> IndexedImage:

@@ -1,19 +1,23 @@
 """A VOC devkit on disk <-> records: where its files lie, which pictures a split names, what annotations say.
 
 Layout (VOC2012 devkit documentation, section 2): `JPEGImages/NAME.jpg`, `Annotations/NAME.xml`,
-`ImageSets/Main/SPLIT.txt`.
+`ImageSets/Main/SPLIT.txt`. Annotations beside the pictures, where some tools leave them, and lists in `ImageSets`
+itself count where the other folder has none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path, PurePath
 
 from indexer import places
-from indexer.annotation_xml import format_annotation, parse_objects
+from indexer.annotation_xml import Annotation, format_annotation, parse_annotation
 from indexer.errors import DatasetError
+from indexer.image_lists import ImageList, PictureNames, assign_splits, name_strangers, parse_list
 from indexer.images import SUFFIXES
-from indexer.records import AnnotatedImage, SkippedImage
+from indexer.memory import ran_out
+from indexer.records import ANNOTATION, LINE, OBJECT, PICTURE, AnnotatedImage, ListedImage, Notice
 
 CLASS_NAMES = (
     "aeroplane", "bicycle", "bird", "boat", "bottle", "bus", "car", "cat", "chair", "cow",
@@ -22,17 +26,29 @@ CLASS_NAMES = (
 ALL, UNANNOTATED = "all", "unannotated"
 CREDITS_FILE = "CREDITS.txt"  # of a devkit's own, beside JPEGImages: whom its pictures are owed to
 
-# A picture's own split is the last of these that names it.
-_MEMBERSHIP_SPLITS = ("trainval", "train", "val", "test")
+_PICTURES, _ANNOTATIONS, _LISTS = "JPEGImages", "Annotations", ("ImageSets/Main", "ImageSets")
+_SYSTEM_FILES = frozenset({"desktop.ini", "thumbs.db"})  # which Windows leaves in folders of pictures
 
 
 @dataclass(frozen=True, slots=True)
 class DevkitImages:
-    """The pictures of one split, sorted by filename, and those that it names but cannot give."""
+    """The pictures of one split, and an account of all that the devkit gives.
+
+    Attributes:
+        root: the folder that holds JPEGImages.
+        images: sorted by filename.
+        notices: what is not used, or not as it stands.
+        given: kind -> how many of it there are; objects are those of the annotations that were read.
+        used: kind -> how many of these are used, of annotations and lines.
+        outside: annotations of pictures that are not of the split.
+    """
 
     root: Path
-    images: tuple[AnnotatedImage, ...]
-    skipped: tuple[SkippedImage, ...]
+    images: tuple[ListedImage, ...]
+    notices: tuple[Notice, ...]
+    given: Mapping[str, int]
+    used: Mapping[str, int]
+    outside: int
 
 
 def read_split(voc_root: Path, split: str = ALL) -> DevkitImages:
@@ -47,20 +63,44 @@ def read_split(voc_root: Path, split: str = ALL) -> DevkitImages:
         DatasetError: no devkit there, an unknown split, or a split without any picture.
     """
     root = find_root(voc_root)
-    devkit = _Devkit.list(root)
-    files = devkit.files
-    stems = _stems(devkit, split)
-    if not files:
+    pictures, annotation_of, notices = _list_files(root)
+    if not pictures:
         raise DatasetError(
-            f"expected pictures in {root / 'JPEGImages'}, found none; formats: {', '.join(SUFFIXES)}"
+            f"expected pictures in {root / _PICTURES}, found none{_why(notices)}; formats: {', '.join(SUFFIXES)}; "
+            "folders in it are not looked into: put the pictures, or links to them, into JPEGImages itself"
         )
-    if not stems:
-        raise DatasetError(f"expected pictures in split {split!r} of {root}, found none; choose another split")
-    split_of = _memberships(devkit, split)
+    annotations = len(annotation_of) + sum(notice.kind == ANNOTATION for notice in notices)
     with ThreadPoolExecutor(places.readers(root)) as threads:
-        read = list(threads.map(lambda stem: _try_image(devkit, stem, split_of.get(stem)), sorted(stems)))
-    images = sorted((one for one in read if isinstance(one, AnnotatedImage)), key=lambda image: image.filename)
-    return DevkitImages(root, tuple(images), tuple(one for one in read if isinstance(one, SkippedImage)))
+        lists, no_lists = _read_lists(root, PictureNames(pictures), threads)
+        chosen = _choose(root, split, pictures, annotation_of, lists)
+        split_of, doubled = assign_splits(lists, split)
+        strangers = name_strangers(list(lists.values()))
+        if not chosen:
+            raise DatasetError(
+                f"expected pictures in split {split!r} of {root}, found none{_why(strangers)}; "
+                "mend its list, or choose another split"
+            )
+        paths = [annotation_of[name] for name in chosen if name in annotation_of]
+        read = dict(zip(paths, threads.map(lambda path: _read_annotation(root, path), paths), strict=True))
+    known = {path: found for path, found in read.items() if isinstance(found, Annotation)}
+    notices += [Notice(ANNOTATION, path, found) for path, found in read.items() if isinstance(found, str)]
+    for path, found in known.items():
+        notices += [Notice(OBJECT, path, reason) for reason in found.refused]
+        notices += [Notice(OBJECT, path, how, used=True) for how in found.changed]
+    lines = sum(one.lines for one in lists.values())
+    unused_lines = len(doubled) + sum(len(one.strangers) for one in lists.values())
+    return DevkitImages(
+        root,
+        tuple(_listed(name, split_of.get(name), annotation_of.get(name), known) for name in chosen),
+        tuple(sorted((*notices, *no_lists, *strangers, *doubled))),
+        given={
+            ANNOTATION: annotations,
+            OBJECT: sum(len(found.objects) + len(found.refused) for found in known.values()),
+            LINE: lines,
+        },
+        used={ANNOTATION: len(known), LINE: lines - unused_lines},
+        outside=len(annotation_of) - len(paths),
+    )
 
 
 def find_root(voc_root: Path) -> Path:
@@ -69,10 +109,10 @@ def find_root(voc_root: Path) -> Path:
     Raises:
         DatasetError: there is none, or more than one to choose from.
     """
-    if (voc_root / "JPEGImages").is_dir():
+    if (voc_root / _PICTURES).is_dir():
         return voc_root
     inside = sorted(name for name, is_file in places.listing(voc_root).items() if not is_file)
-    inner = [voc_root / name for name in inside if (voc_root / name / "JPEGImages").is_dir()]
+    inner = [voc_root / name for name in inside if (voc_root / name / _PICTURES).is_dir()]
     if len(inner) == 1:
         return inner[0]
     if inner:
@@ -83,7 +123,7 @@ def find_root(voc_root: Path) -> Path:
 
 def picture_path(root: Path, filename: str) -> Path:
     """Where a picture's file lies."""
-    return root / "JPEGImages" / filename
+    return root / _PICTURES / filename
 
 
 def order_classes(names: Iterable[str]) -> tuple[str, ...]:
@@ -95,7 +135,7 @@ def order_classes(names: Iterable[str]) -> tuple[str, ...]:
 
 def write_annotation(root: Path, image: AnnotatedImage, width: int, height: int) -> None:
     """Write `Annotations/NAME.xml` for a picture of `width` x `height` pixels."""
-    path = _annotation_path(root, Path(image.filename).stem)
+    path = root / _ANNOTATIONS / f"{Path(image.filename).stem}.xml"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(format_annotation(image, root.name, width, height))
 
@@ -107,117 +147,131 @@ def write_lists(root: Path, images: Iterable[AnnotatedImage]) -> None:
     lists["trainval"] = [image for image in images if image.split in ("train", "val")]
     for name, members in lists.items():
         if members:
-            path = _list_path(root, name)
+            path = root / _LISTS[0] / f"{name}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(f"{Path(image.filename).stem}\n" for image in members), encoding="utf-8")
 
 
-@dataclass(frozen=True, slots=True)
-class _Devkit:
-    """What lies in a devkit, each folder listed once: to ask for each file by itself takes long where it is far.
+def _list_files(root: Path) -> tuple[list[str], dict[str, str], list[Notice]]:
+    """Filenames of the pictures, filename -> path of its annotation, and notices of what is neither.
 
-    Attributes:
-        root: the folder that holds JPEGImages.
-        files: name in lists and annotations -> picture: its stem; its whole name where another has that stem.
-        regular: names of the pictures that are files indeed.
-        annotated: stems of the annotations.
-        splits: names of the lists.
+    Each folder is listed once: to ask for each file by itself takes long where it is far.
     """
+    pictures: list[str] = []
+    annotations: list[str] = []
+    notices: list[Notice] = []
+    for folder, kind in ((_ANNOTATIONS, ANNOTATION), (_PICTURES, PICTURE)):
+        for name, is_file in sorted(places.listing(root / folder).items()):
+            if name.startswith(".") or name.lower() in _SYSTEM_FILES:
+                continue
+            ending = PurePath(name).suffix.lower()
+            trouble = _trouble(root / folder / name, is_file=is_file, known=ending in (*SUFFIXES, ".xml"))
+            path = _printable(name) if folder == _PICTURES else f"{folder}/{_printable(name)}"
+            if trouble:
+                notices.append(Notice(kind, path, trouble))
+            elif ending == ".xml":
+                annotations.append(f"{folder}/{name}")
+            elif folder == _PICTURES:
+                pictures.append(name)
+            else:
+                notices.append(Notice(kind, path, "expected a VOC annotation (.xml), found a picture"))
+    names = PictureNames(pictures)
+    annotation_of: dict[str, str] = {}
+    for path in annotations:
+        picture = names.find(path.partition("/")[2][: -len(".xml")])
+        if picture is None:
+            notices.append(Notice(ANNOTATION, path, "no picture in JPEGImages has this name"))
+        elif picture in annotation_of:
+            notices.append(Notice(ANNOTATION, path, f"{annotation_of[picture]} is read for {picture} instead"))
+        else:
+            annotation_of[picture] = path
+    return pictures, annotation_of, notices
 
-    root: Path
-    files: dict[str, Path]
-    regular: frozenset[str]
-    annotated: frozenset[str]
-    splits: frozenset[str]
 
-    @classmethod
-    def list(cls, root: Path) -> "_Devkit":
-        """Look into a devkit."""
-        pictures = places.listing(root / "JPEGImages")
-        annotated, splits = (
-            frozenset(
-                name.removesuffix(suffix)
-                for name, is_file in places.listing(folder).items()
-                if is_file and name.endswith(suffix)
-            )
-            for folder, suffix in ((root / "Annotations", ".xml"), (root / "ImageSets" / "Main", ".txt"))
-        )
-        regular = frozenset(name for name, is_file in pictures.items() if is_file)
-        return cls(root, _picture_files(root, pictures), regular, annotated, splits)
+def _trouble(path: Path, *, is_file: bool, known: bool) -> str | None:
+    """Why a file, known by its ending or not, is neither read as a picture nor as an annotation."""
+    if path.name != _printable(path.name):
+        return "expected a file name in UTF-8, found other bytes; rename the file"
+    if not is_file:
+        if path.is_dir():
+            return "expected a file, found a folder; move what is in it one folder up"
+        return "expected a file, found a pipe, or a link that leads nowhere"
+    return None if known else f"expected a known ending ({', '.join(SUFFIXES)}), found another"
 
 
-def _picture_files(root: Path, names: Iterable[str]) -> dict[str, Path]:
-    paths = [PurePath(name) for name in names]
-    paths = [path for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")]
-    files: dict[str, Path] = {}
-    for path in sorted(paths, key=lambda path: (SUFFIXES.index(path.suffix.lower()), path.name)):
-        files[path.name if path.stem in files else path.stem] = picture_path(root, path.name)
-    return files
+def _read_lists(
+    root: Path, names: PictureNames, threads: ThreadPoolExecutor
+) -> tuple[dict[str, ImageList], list[Notice]]:
+    """Split -> its list, and notices of files that are no lists."""
+    paths: list[str] = []
+    notices: list[Notice] = []
+    for folder in _LISTS:
+        for name, is_file in sorted(places.listing(root / folder).items()):
+            path = f"{folder}/{name}"
+            if is_file and name.lower().endswith(".txt") and not name.startswith("."):
+                paths.append(path)
+            elif folder == _LISTS[0] and not name.startswith(".") and name.lower() not in _SYSTEM_FILES:
+                notices.append(
+                    Notice(LINE, _printable(path), "expected a list (NAME.txt), found another kind of file")
+                )
+        if paths:
+            break
+    lists: dict[str, ImageList] = {}
+    for path, content in zip(paths, threads.map(lambda path: _join(root, path).read_bytes(), paths), strict=True):
+        split = PurePath(path).stem
+        lists[split if split not in lists else PurePath(path).name] = parse_list(path, content, names)
+    return lists, notices
 
 
-def _stems(devkit: _Devkit, split: str) -> set[str]:
+def _choose(
+    root: Path,
+    split: str,
+    pictures: Iterable[str],
+    annotation_of: Mapping[str, str],
+    lists: Mapping[str, ImageList],
+) -> list[str]:
+    """Filenames of the pictures of a split, sorted."""
     if split == ALL:
-        return set(devkit.files)
+        return sorted(pictures)
     if split == UNANNOTATED:
-        return set(devkit.files) - devkit.annotated
-    if split not in devkit.splits:
+        return sorted(set(pictures).difference(annotation_of))
+    if split not in lists:
         raise DatasetError(
-            f"expected a list ImageSets/Main/{split}.txt in {devkit.root}, found none; "
-            f"splits there: {', '.join((*sorted(devkit.splits), ALL, UNANNOTATED))}"
+            f"expected a list {_LISTS[0]}/{split}.txt in {root}, found none; "
+            f"splits there: {', '.join((*sorted(lists), ALL, UNANNOTATED))}"
         )
-    return _read_list(devkit.root, split)
+    return sorted(lists[split].members)
 
 
-def _memberships(devkit: _Devkit, split: str) -> dict[str, str]:
-    """Stem -> its split; a list of another name than VOC's counts for those that none of VOC's names."""
-    split_of: dict[str, str] = {}
-    for name in (split, *_MEMBERSHIP_SPLITS):
-        if name in devkit.splits:
-            split_of.update(dict.fromkeys(_read_list(devkit.root, name), name))
-    return split_of
-
-
-def _list_path(root: Path, split: str) -> Path:
-    return root / "ImageSets" / "Main" / f"{split}.txt"
-
-
-def _annotation_path(root: Path, stem: str) -> Path:
-    return root / "Annotations" / f"{stem}.xml"
-
-
-def _read_list(root: Path, split: str) -> set[str]:
-    """Names are the first column; the lists of single classes have a second, -1, 0 or 1."""
-    path = _list_path(root, split)
+def _read_annotation(root: Path, path: str) -> Annotation | str:
+    """What an annotation file says, or why it cannot be read."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise DatasetError(f"expected names in {path}, one a line in UTF-8, found other bytes; mend it") from error
-    return {columns[0] for columns in map(str.split, lines) if columns}
-
-
-def _try_image(devkit: _Devkit, stem: str, split: str | None) -> AnnotatedImage | SkippedImage:
-    try:
-        return _read_image(devkit, stem, split)
+        return parse_annotation(_join(root, path).read_bytes())
     except DatasetError as error:
-        name = devkit.files[stem].name if stem in devkit.files else stem
-        return SkippedImage(_printable(name), str(error))
+        return str(error)
+    except OSError as error:
+        if ran_out(error):
+            raise
+        return f"the file cannot be read ({error.strerror})"
 
 
-def _read_image(devkit: _Devkit, stem: str, split: str | None) -> AnnotatedImage:
-    files = devkit.files
-    if stem not in files:
-        raise DatasetError(f"expected a picture {stem} ({', '.join(SUFFIXES)}) in JPEGImages, found none")
-    if files[stem].name not in devkit.regular:
-        raise DatasetError("expected a file, found a folder, a pipe, or a link that leads nowhere")
-    if files[stem].name != _printable(files[stem].name):
-        raise DatasetError("expected a file name in UTF-8, found other bytes; rename the file")
-    annotation = _annotation_path(devkit.root, stem)
-    content = annotation.read_bytes() if stem in devkit.annotated else None
-    try:
-        objects = () if content is None else parse_objects(content)
-    except DatasetError as error:
-        raise DatasetError(f"{annotation.name}: {error}") from error
-    return AnnotatedImage(filename=files[stem].name, split=split, objects=objects)
+def _listed(filename: str, split: str | None, path: str | None, known: Mapping[str, Annotation]) -> ListedImage:
+    if path is None or path not in known:
+        return ListedImage(filename=filename, split=split, objects=())
+    found = known[path]
+    return ListedImage(
+        filename=filename, split=split, objects=found.objects, annotation=path, annotated_size=found.size
+    )
+
+
+def _join(root: Path, path: str) -> Path:
+    """A path inside the devkit; a name at a time, as addresses are joined."""
+    return reduce(lambda folder, name: folder / name, path.split("/"), root)
+
+
+def _why(notices: Iterable[Notice]) -> str:
+    """The first of notices, to be told with an error."""
+    return next((f" ({notice.name}: {notice.reason})" for notice in notices), "")
 
 
 def _printable(name: str) -> str:

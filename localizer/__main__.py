@@ -177,7 +177,7 @@ def tag(
         embedder = Embedder.for_collection(opened.manifest, weights, inference, bulk=True)
         summary = tag_folder(TagRequest(folder=folder, quiet=quiet, **asked), Tagger(opened, embedder))
     for one in summary.skipped:
-        click.echo(f"skipped {one.filename}: {one.reason}", err=True)
+        click.echo(f"skipped {one.name}: {one.reason}", err=True)
     if not quiet:
         click.echo(
             f"{summary.objects} objects in {summary.pictures} pictures, {len(summary.skipped)} skipped: "

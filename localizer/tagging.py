@@ -12,10 +12,10 @@ from indexer import images
 from indexer.collection import Collection
 from indexer.embedder import Embedder
 from indexer.errors import DatasetError, ImageError
-from indexer.file_hashing import sha256_of_files
+from indexer.file_hashing import read_files
 from indexer.inference import PIECE
 from indexer.pipeline import PictureFile, Pipeline, Size
-from indexer.records import SkippedImage
+from indexer.records import PICTURE, Notice
 from indexer.reduction import Embedding
 from localizer import exports
 from localizer.exports import TaggedPicture
@@ -29,7 +29,7 @@ class TagSummary:
 
     pictures: int
     objects: int
-    skipped: tuple[SkippedImage, ...]
+    skipped: tuple[Notice, ...]
 
 
 class Tagger:
@@ -45,12 +45,14 @@ class Tagger:
         """All that may be found."""
         return self._localizer.classes
 
-    def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Size] | SkippedImage]:
+    def tag(self, files: Sequence[PictureFile]) -> Iterator[tuple[Path, Localization, Size] | Notice]:
         """Each picture in turn, with what is in it; why not, where it cannot be decoded."""
         pieces = [files[start : start + PIECE] for start in range(0, len(files), PIECE)]
         for done in Pipeline(self._embedder, self._embed).run(pieces):
             outcomes = list(zip((file.path for file in done.files), done.outcomes, strict=True))
-            yield from (SkippedImage(str(path), str(one)) for path, one in outcomes if isinstance(one, ImageError))
+            yield from (
+                Notice(PICTURE, str(path), str(one)) for path, one in outcomes if isinstance(one, ImageError)
+            )
             if done.embedded is not None:
                 sizes = [(path, one) for path, one in outcomes if isinstance(one, Size)]
                 found = self._localizer.localize(done.embedded, [(one.width, one.height) for _, one in sizes])
@@ -91,8 +93,8 @@ def tag_folder(request: TagRequest, tagger: Tagger) -> TagSummary:
     tagged: list[TaggedPicture] = []
     progress = tqdm(tagger.tag(files), total=len(files), unit=" pictures", disable=request.quiet or None)
     for result in progress:
-        if isinstance(result, SkippedImage):
-            skipped.append(SkippedImage(Path(result.filename).relative_to(folder).as_posix(), result.reason))
+        if isinstance(result, Notice):
+            skipped.append(Notice(PICTURE, Path(result.name).relative_to(folder).as_posix(), result.reason))
         else:
             path, localization, size = result
             objects = tuple(one for one in localization.told() if one.probability >= request.least)
@@ -102,15 +104,15 @@ def tag_folder(request: TagRequest, tagger: Tagger) -> TagSummary:
     return TagSummary(len(tagged), sum(len(one.objects) for one in tagged), tuple(skipped))
 
 
-def _list_files(folder: Path) -> tuple[list[PictureFile], list[SkippedImage]]:
+def _list_files(folder: Path) -> tuple[list[PictureFile], list[Notice]]:
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in images.SUFFIXES and path.is_file())
     if not paths:
         raise DatasetError(f"expected pictures in {folder} ({', '.join(images.SUFFIXES)}), found none")
     files, skipped = [], []
-    for path, sha256 in zip(paths, sha256_of_files(paths), strict=True):
-        if isinstance(sha256, OSError):
-            reason = f"the file cannot be read ({sha256.strerror})"
-            skipped.append(SkippedImage(path.relative_to(folder).as_posix(), reason))
+    for path, read in zip(paths, read_files(paths), strict=True):
+        if isinstance(read, OSError):
+            reason = f"the file cannot be read ({read.strerror})"
+            skipped.append(Notice(PICTURE, path.relative_to(folder).as_posix(), reason))
         else:
-            files.append(PictureFile(path, sha256))
+            files.append(PictureFile(path, read.sha256))
     return files, skipped

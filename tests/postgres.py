@@ -22,14 +22,14 @@ from sqlalchemy import make_url
 from indexer import database
 from indexer.catalogue import Catalogue
 from indexer.database import Database
-from indexer.records import IndexedImage, SkippedImage
+from indexer.records import IndexedImage, Notice
 
 VARIABLE = "LOOKALIKE_TEST_POSTGRES"
 _DEBIAN = Path("/usr/lib/postgresql")
 _USER = "postgres"  # the server refuses to be root
 _SETTINGS = ("listen_addresses=127.0.0.1", "max_connections=200")
 
-Stored = Callable[[Sequence[IndexedImage], Sequence[SkippedImage]], AbstractContextManager[Database]]
+Stored = Callable[[Sequence[IndexedImage], Sequence[Notice]], AbstractContextManager[Database]]
 """Stores records, and opens them for reading."""
 
 
@@ -126,7 +126,7 @@ def stored(request: pytest.FixtureRequest) -> Iterator[Stored]:
 
 
 @contextmanager
-def in_file(images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> Iterator[Database]:
+def in_file(images: Sequence[IndexedImage], skipped: Sequence[Notice]) -> Iterator[Database]:
     """Records in a file of their own."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "metadata.sqlite"
@@ -138,7 +138,7 @@ def in_file(images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]) -> 
 
 @contextmanager
 def in_schema(
-    catalogue: Catalogue, images: Sequence[IndexedImage], skipped: Sequence[SkippedImage]
+    catalogue: Catalogue, images: Sequence[IndexedImage], skipped: Sequence[Notice]
 ) -> Iterator[Database]:
     """Records in PostgreSQL, in place of those before."""
     catalogue.write_records(1, images, skipped)

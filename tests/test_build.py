@@ -92,13 +92,13 @@ def test_a_picture_that_cannot_be_decoded_is_skipped_named_and_recorded(
     summary = build(request_build(tmp_path / "collection", voc_root=own_devkit))
 
     assert summary.images == 11
-    assert [one.filename for one in summary.skipped] == ["000005.jpg"]
+    assert [one.name for one in summary.skipped] == ["000005.jpg"]
     assert "damaged or cut off" in summary.skipped[0].reason
     with Collection.open(tmp_path / "collection") as collection:
-        assert collection.skipped() == list(summary.skipped)
+        assert collection.notices() == list(summary.skipped)
 
 
-def test_a_box_outside_its_picture_skips_it_and_one_that_sticks_out_is_clipped(
+def test_a_box_outside_its_picture_is_left_out_and_one_that_sticks_out_is_clipped(
     own_devkit: Path, tmp_path: Path, request_build: Request
 ) -> None:
     def box(corners: str) -> str:
@@ -111,10 +111,13 @@ def test_a_box_outside_its_picture_skips_it_and_one_that_sticks_out_is_clipped(
 
     summary = build(request_build(tmp_path / "collection", voc_root=own_devkit))
 
-    assert [one.filename for one in summary.skipped] == ["000000.jpg"]
-    assert "object 1 (cat) outside" in summary.skipped[0].reason
+    assert not summary.skipped
+    assert [(notice.kind, notice.name) for notice in summary.notices] == [("object", "Annotations/000000.xml")]
+    assert "expected a box inside the picture" in summary.notices[0].reason
     with Collection.open(tmp_path / "collection") as collection:
-        assert collection.images([0])[0].objects[0].box == Box(0, 10, 20, 30)
+        outside, sticking_out = collection.images([0, 1])
+        assert not outside.objects
+        assert sticking_out.objects[0].box == Box(0, 10, 20, 30)
 
 
 def test_no_usable_picture_at_all_is_an_error(own_devkit: Path, tmp_path: Path, request_build: Request) -> None:
@@ -151,6 +154,6 @@ def test_a_name_that_is_not_utf_8_is_skipped(own_devkit: Path, tmp_path: Path, r
 
     summary = build(request_build(tmp_path / "collection", voc_root=own_devkit))
 
-    assert [(one.filename, one.reason) for one in summary.skipped] == [
+    assert [(one.name, one.reason) for one in summary.skipped] == [
         ("\\udcff\\udcfe.jpg", "expected a file name in UTF-8, found other bytes; rename the file")
     ]

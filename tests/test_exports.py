@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools.coco import COCO
 
-from indexer.annotation_xml import parse_objects
+from indexer.annotation_xml import parse_annotation
 from indexer.records import Box
 from localizer.exports import FORMATS, TaggedPicture, coco_files, csv_files, voc_files, write
 from localizer.records import Prediction
@@ -56,7 +56,7 @@ def test_voc_xml_comes_back_with_the_smallest_whole_boxes_around(tagged: list[Ta
 
     assert len(files) == len(tagged)
     for one, xml in zip(tagged, files.values(), strict=True):
-        read = parse_objects(xml)
+        read = parse_annotation(xml).objects
         assert [label.class_name for label in read] == [found.class_name for found in one.objects]
         for label, found in zip(read, one.objects, strict=True):
             xmin, ymin, xmax, ymax = found.box.corners
@@ -78,7 +78,7 @@ def test_a_voc_file_is_named_after_its_picture_and_says_where_it_lies() -> None:
 def test_pictures_of_one_name_with_different_endings_both_keep_their_objects() -> None:
     files = voc_files([picture("a.jpg", "cat"), picture("a.png", "dog")], CLASSES)
 
-    classes = {label.class_name for xml in files.values() for label in parse_objects(xml)}
+    classes = {label.class_name for xml in files.values() for label in parse_annotation(xml).objects}
     assert classes == {"cat", "dog"}
 
 
@@ -152,7 +152,7 @@ def test_a_file_name_that_is_no_text_breaks_no_format(kind: str, name: bytes) ->
     content = b"".join(files.values())
     assert b"cat" in content
     if kind == "voc":
-        assert [label.class_name for label in parse_objects(content)] == ["cat"]
+        assert [label.class_name for label in parse_annotation(content).objects] == ["cat"]
 
 
 def test_files_are_written_whole_in_the_place_of_former_ones(tmp_path: Path) -> None:

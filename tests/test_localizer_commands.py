@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from indexer.annotation_xml import parse_objects
+from indexer.annotation_xml import parse_annotation
 from indexer.collection import Collection
 from localizer.__main__ import main
 from localizer.predict import Localizer
@@ -186,7 +186,7 @@ def test_tag_writes_every_picture_and_skips_what_is_none(
 def tagged_names(kind: str, out: Path) -> set[str]:
     """Stems of the files that something was found in."""
     if kind == "voc":
-        return {path.stem for path in out.rglob("*.xml") if parse_objects(path.read_bytes())}
+        return {path.stem for path in out.rglob("*.xml") if parse_annotation(path.read_bytes()).objects}
     if kind == "coco":
         content = json.loads(out.read_text())
         names = {image["id"]: image["file_name"] for image in content["images"]}

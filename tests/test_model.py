@@ -86,7 +86,7 @@ class CollectionModel(RuleBasedStateMachine):
         self.pictures: dict[str, int | None] = {}
         self.objects: dict[str, tuple[str, ...] | None] = {}
         self.indexed: dict[str, tuple[int, tuple[str, ...]]] = {}
-        self.skipped: list[str] = []
+        self.noticed: list[str] = []
         self.indexes_objects = False
 
     @initialize()
@@ -176,7 +176,7 @@ class CollectionModel(RuleBasedStateMachine):
             found = {image.filename: (image.objects, image.split) for image in collection.all_images()}
             assert found == {name: (labels(classes), None) for name, (_, classes) in self.indexed.items()}
             assert list(found) == sorted(found)
-            assert [one.filename for one in collection.skipped()] == self.skipped
+            assert [one.name for one in collection.notices()] == self.noticed
             np.testing.assert_allclose(collection.vectors(), self.vectors(), atol=1e-4)
             count = sum(len(classes) for _, classes in self.indexed.values())
             assert (collection.objects is not None) == self.indexes_objects
@@ -186,12 +186,10 @@ class CollectionModel(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
     def usable(self) -> dict[str, tuple[int, tuple[str, ...]]]:
-        """What can be indexed of the devkit."""
-        pairs = {name: (self.pictures[name], self.objects[name]) for name in sorted(self.pictures)}
+        """What can be indexed of the devkit; a picture whose annotation is damaged has no objects."""
+        contents = {name: self.pictures[name] for name in sorted(self.pictures)}
         return {
-            name: (content, classes)
-            for name, (content, classes) in pairs.items()
-            if content is not None and classes is not None
+            name: (content, self.objects[name] or ()) for name, content in contents.items() if content is not None
         }
 
     def request(self, *, objects: bool) -> BuildRequest:
@@ -199,14 +197,17 @@ class CollectionModel(RuleBasedStateMachine):
         servers = self.servers or Servers("faiss", "sqlite")
         return BuildRequest(
             collection=self.path, voc_root=self.root, backbone="efficientnet_lite2", side=SIDE, reduce=False,
-            inference=INFERENCE, index_objects=objects, quiet=True,
+            inference=INFERENCE, index_objects=objects, quiet=True, allow_removals=True,
             vectors=servers.vectors, metadata=servers.metadata,
         )  # fmt: skip
 
     def note(self, *, objects: bool) -> None:
         """Everything is indexed now."""
         self.indexed = self.usable()
-        self.skipped = sorted(self.pictures.keys() - self.indexed.keys())
+        broken = [
+            f"Annotations/{Path(name).stem}.xml" for name, classes in self.objects.items() if classes is None
+        ]
+        self.noticed = [*sorted(broken), *sorted(self.pictures.keys() - self.indexed.keys())]
         self.indexes_objects = objects
 
     def vectors(self) -> Floats:

@@ -111,7 +111,7 @@ def test_other_protocols_are_read_alike(protocol: str, devkit: Path) -> None:
 
     read, expected = voc.read_split(root, "val"), voc.read_split(devkit, "val")
 
-    assert (read.images, read.skipped) == (expected.images, expected.skipped)
+    assert (read.images, read.notices) == (expected.images, expected.notices)
     paths = [voc.picture_path(root, image.filename) for image in read.images]
     assert [path.read_bytes() for path in paths] == [
         voc.picture_path(devkit, image.filename).read_bytes() for image in expected.images

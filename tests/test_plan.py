@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexer.plan import make_plan
-from indexer.records import AnnotatedImage, IndexedImage
+from indexer.records import IndexedImage, ListedImage
 
 devkits = st.dictionaries(st.sampled_from([f"{letter}.jpg" for letter in "abcdef"]), st.sampled_from("1234567"))
 
 
-def listed(devkit: dict[str, str]) -> list[tuple[AnnotatedImage, str]]:
-    return [(AnnotatedImage(filename=name, split=None, objects=()), sha) for name, sha in sorted(devkit.items())]
+def listed(devkit: dict[str, str]) -> list[tuple[ListedImage, str]]:
+    return [(ListedImage(filename=name, split=None, objects=()), sha) for name, sha in sorted(devkit.items())]
 
 
 def held(devkit: dict[str, str]) -> list[IndexedImage]:

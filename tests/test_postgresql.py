@@ -13,7 +13,7 @@ import pytest
 
 from indexer.catalogue import Catalogue
 from indexer.errors import CollectionError, StorageError, StoreUnreachableError
-from indexer.records import SkippedImage
+from indexer.records import Notice
 from tests.catalogue_acts import Line, some_images
 from tests.postgres import ask, free_port
 
@@ -195,8 +195,10 @@ def test_text_that_cannot_be_stored_is_told_and_nothing_of_it_is_kept(postgres_u
     with pytest.raises(StorageError, match=r"without the character NUL.*COPY images, line 2, column split"):
         catalogue.write_records(1, images, [])
     assert catalogue.numbers() == []
-    catalogue.write_records(1, [], [SkippedImage("a.jpg", "not \0 text")])
-    assert catalogue.open_records(1).skipped() == [SkippedImage("a.jpg", "not \N{REPLACEMENT CHARACTER} text")]
+    catalogue.write_records(1, [], [Notice("picture", "a.jpg", "not \0 text")])
+    assert catalogue.open_records(1).notices() == [
+        Notice("picture", "a.jpg", "not \N{REPLACEMENT CHARACTER} text")
+    ]
     catalogue.close()
 
 

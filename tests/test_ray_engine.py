@@ -80,7 +80,7 @@ def test_a_cluster_builds_what_this_process_builds(
     summaries = [build(here), build(replace(there, engine=engine))]
 
     assert [(one.images, one.embedded, one.skipped) for one in summaries] == [(11, 11, summaries[0].skipped)] * 2
-    assert [one.filename for one in summaries[1].skipped] == ["000005.jpg"]
+    assert [one.name for one in summaries[1].skipped] == ["000005.jpg"]
     assert "damaged or cut off" in summaries[1].skipped[0].reason
     assert content(tmp_path / "b") == content(tmp_path / "a")
     assert_tidy(tmp_path / "b")

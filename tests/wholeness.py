@@ -72,7 +72,7 @@ def digest_of_generation(collection: Collection) -> str:
     told = asdict(collection.manifest)
     for changing in ("generation", "created", "indexes", "files"):
         told.pop(changing)
-    told |= {"images": [repr(one) for one in collection.all_images()], "skipped": map(repr, collection.skipped())}
+    told |= {"images": [repr(one) for one in collection.all_images()], "skipped": map(repr, collection.notices())}
     told["skipped"] = list(told["skipped"])
     arrays = [collection.vectors(), *collection.maps.values()]
     arrays += [collection.objects.vectors()] if collection.objects else []
