@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from indexer import backbones, engines, store_addresses, voc
+from indexer import backbones, engines, own_split, store_addresses, voc
 from indexer.assembly import Assembly
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection
@@ -135,10 +135,16 @@ class _Build:
         assembly = Assembly(plan, run.failures, staging, carried)
         skipped = tuple(sorted((*devkit.skipped, *unreadable, *assembly.skipped), key=lambda one: one.filename))
         assembly.refuse_unusable(skipped, strict=self._settings.strict)
+        made_split_seed = self._split_by_itself(assembly)
         by = {str(embedder.inference)} if plan.wanted else set()
         by.update(carried.manifest.embedded_with if carried else ())
         draft = draft_manifest(self._published_number() + 1, self._settings, embedder, reduction, assembly)
-        manifest = replace(draft, embedded_with=tuple(sorted(by)), skipped=len(skipped))
+        manifest = replace(
+            draft,
+            embedded_with=tuple(sorted(by)),
+            skipped=len(skipped),
+            made_split_seed=made_split_seed,
+        )
         if self._is_new(manifest, assembly, skipped):
             vectors = None
             if manifest.object_index:
@@ -147,7 +153,7 @@ class _Build:
             self._publish(manifest, reduction, assembly, skipped, vectors)
         staging.clear()
         shutil.rmtree(staging_folder(self._settings.collection), ignore_errors=True)
-        return self._summarise(plan, run, assembly, skipped)
+        return self._summarise(plan, run, assembly, skipped, manifest.made_split)
 
     def _load_embedder(self) -> Embedder:
         settings = self._settings
@@ -190,6 +196,22 @@ class _Build:
             return carried.reduction
         return None if self._settings.reduce else Reduction()
 
+    def _split_by_itself(self, assembly: Assembly) -> int | None:
+        """Split the annotated pictures where no list names any; the seed, or None where the lists' splits stay."""
+        held = self._published
+        had_made = held is not None and held.manifest.made_split_seed is not None
+        if self._settings.split != voc.ALL or any(image.split for image in assembly.images):
+            if had_made:
+                logger.warning(
+                    "Lists take the place of the split made before: train heads that learned from it anew"
+                )
+            return None
+        if not had_made and not any(image.objects for image in assembly.images):
+            return None
+        earlier = {one.sha256: one.split for one in held.pictures if one.split} if held and had_made else {}
+        assembly.images = own_split.split_by_itself(assembly.images, assembly.vectors, earlier)
+        return own_split.SEED
+
     def _is_new(self, manifest: Manifest, assembly: Assembly, skipped: Sequence[SkippedImage]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""
         if self._published is None or self._anew:
@@ -227,7 +249,12 @@ class _Build:
         return self._store.last_number()
 
     def _summarise(
-        self, plan: Plan, run: EmbeddingRun, assembly: Assembly, skipped: tuple[SkippedImage, ...]
+        self,
+        plan: Plan,
+        run: EmbeddingRun,
+        assembly: Assembly,
+        skipped: tuple[SkippedImage, ...],
+        made_split: dict[str, int] | None,
     ) -> BuildSummary:
         embedded = sum(image.sha256 in plan.wanted for image in assembly.images)
         renamed = sum(image.filename in plan.renamed for image in assembly.images)
@@ -246,4 +273,5 @@ class _Build:
             published=self._published_number() != number_before,
             seconds=seconds,
             images_per_second=fresh / seconds,
+            made_split=made_split,
         )

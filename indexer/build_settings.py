@@ -148,6 +148,7 @@ class BuildSummary:
         published: whether this build published it; not so where nothing had changed.
         seconds: that it took.
         images_per_second: embedded by this very run, per second of it.
+        made_split: see `Manifest.made_split`.
     """
 
     embedded: int
@@ -161,6 +162,7 @@ class BuildSummary:
     published: bool
     seconds: float
     images_per_second: float
+    made_split: dict[str, int] | None
 
     def text(self) -> str:
         """In lines."""
@@ -170,6 +172,9 @@ class BuildSummary:
             f"{self.embedded} embedded{resumed}, {self.reused} reused, {self.renamed} renamed, "
             f"{self.removed} removed, {len(self.skipped)} skipped"
         )
+        if self.made_split:
+            train, val, seed = self.made_split.values()
+            lines.append(f"no list names a picture: split {train} train, {val} val by itself (seed {seed})")
         state = "published" if self.published else "unchanged"
         lines.append(f"generation {self.generation} {state}: {self.images} images in {self.seconds:.1f} s")
         return "\n".join(lines)

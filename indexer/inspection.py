@@ -22,6 +22,7 @@ def describe(path: Path) -> dict[str, Any]:
             "skipped": manifest.skipped,
             "classes": collection.class_counts(),
             "splits": manifest.splits,
+            "made_split": manifest.made_split,
             "generation": manifest.generation,
             "created": manifest.created,
             "fingerprint": manifest.fingerprint,

@@ -1,7 +1,7 @@
 """The manifest: what a generation says of itself, and the checksums that hold it to its word."""
 
 import hashlib
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ class Manifest:
         splits: split -> pictures; "" for those that no list names.
         skipped: number of pictures that could not be indexed.
         files: name -> {"bytes", "sha256"}.
+        made_split_seed: seed of the split into "train" and "val" that the build made by itself; None where it made
+            none, as lists name the splits, or nothing is annotated.
     """
 
     generation: int
@@ -76,6 +78,14 @@ class Manifest:
     splits: dict[str, int]
     skipped: int
     files: dict[str, dict[str, Any]]
+    made_split_seed: int | None = None
+
+    @property
+    def made_split(self) -> dict[str, int] | None:
+        """Pictures of "train" and of "val", and the "seed", of the split that the build made by itself."""
+        if self.made_split_seed is None:
+            return None
+        return {name: self.splits.get(name, 0) for name in ("train", "val")} | {"seed": self.made_split_seed}
 
     def save(self, folder: Path) -> None:
         """Write it into a generation's folder, twice: without it nothing else there could be made out."""
@@ -96,7 +106,8 @@ class Manifest:
             raise CollectionError(f"{error}; build with --from-scratch") from error
         except sealed.SealError as error:
             raise CollectionError(f"{error}; {way_out(folder)}") from error
-        if set(content) != {field.name for field in fields(cls)}:
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        if not needed <= content.keys() <= {field.name for field in fields(cls)}:
             raise CollectionError(
                 f"{folder / name} is of another version of this software; build with --from-scratch"
             )
