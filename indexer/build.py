@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from indexer import backbones, engines, store_addresses, voc
+from indexer import backbones, engines, own_split, store_addresses, voc
 from indexer.assembly import Assembly
 from indexer.build_settings import AUTO, BuildRequest, BuildSettings, BuildSummary
 from indexer.collection import Collection
@@ -141,10 +141,16 @@ class _Build:
             assembly = Assembly(plan, failures, staging, carried, root=devkit.root, annotated_frame=frame)
             notices = _all_notices(devkit, unreadable, assembly)
             _refuse_unusable(assembly, notices, strict=self._settings.strict)
+            made_split_seed = self._split_by_itself(assembly)
             draft = draft_manifest(self._published_number() + 1, self._settings, embedder, reduction, assembly)
             skipped = sum(notice.kind == PICTURE and not notice.used for notice in notices)
-            accounts = _accounts(devkit, assembly)
-            manifest = replace(draft, embedded_with=tuple(sorted(by)), skipped=skipped, accounts=accounts)
+            manifest = replace(
+                draft,
+                embedded_with=tuple(sorted(by)),
+                skipped=skipped,
+                accounts=_accounts(devkit, assembly),
+                made_split_seed=made_split_seed,
+            )
             return assembly, notices, manifest
 
         assembly, notices, manifest = assemble(run.failures)
@@ -213,6 +219,22 @@ class _Build:
             return carried.reduction
         return None if self._settings.reduce else Reduction()
 
+    def _split_by_itself(self, assembly: Assembly) -> int | None:
+        """Split the annotated pictures where no list names any; the seed, or None where the lists' splits stay."""
+        held = self._published
+        had_made = held is not None and held.manifest.made_split_seed is not None
+        if self._settings.split != voc.ALL or any(image.split for image in assembly.images):
+            if had_made:
+                logger.warning(
+                    "Lists take the place of the split made before: train heads that learned from it anew"
+                )
+            return None
+        if not had_made and not any(image.objects for image in assembly.images):
+            return None
+        earlier = {one.sha256: one.split for one in held.pictures if one.split} if held and had_made else {}
+        assembly.images = own_split.split_by_itself(assembly.images, assembly.vectors, earlier)
+        return own_split.SEED
+
     def _is_new(self, manifest: Manifest, assembly: Assembly, notices: Sequence[Notice]) -> bool:
         """Whether it differs from what is published in anything but its number and time, and what was measured."""
         if self._published is None or self._anew:
@@ -270,6 +292,7 @@ class _Build:
             published=self._published_number() != number_before,
             seconds=seconds,
             images_per_second=fresh / seconds,
+            made_split=manifest.made_split,
         )
 
 

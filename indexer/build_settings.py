@@ -158,6 +158,7 @@ class BuildSummary:
         published: whether this build published it; not so where nothing had changed.
         seconds: that it took.
         images_per_second: embedded by this very run, per second of it.
+        made_split: see `Manifest.made_split`.
     """
 
     embedded: int
@@ -172,6 +173,7 @@ class BuildSummary:
     published: bool
     seconds: float
     images_per_second: float
+    made_split: dict[str, int] | None
 
     def text(self) -> str:
         """In lines."""
@@ -184,6 +186,9 @@ class BuildSummary:
         )
         used = account_text(self.accounts)
         lines += [f"used: {used}"] if used else []
+        if self.made_split:
+            train, val, seed = self.made_split.values()
+            lines.append(f"no list names a picture: split {train} train, {val} val by itself (seed {seed})")
         state = "published" if self.published else "unchanged"
         lines.append(f"generation {self.generation} {state}: {self.images} images in {self.seconds:.1f} s")
         return "\n".join(lines)

@@ -124,6 +124,11 @@ class Collection(AbstractContextManager["Collection"]):
         """Every image, by id."""
         return self._database.all_images()
 
+    @property
+    def pictures(self) -> list[IndexedImage]:
+        """See `Held`: of a whole generation, all of them."""
+        return self.all_images()
+
     def class_counts(self) -> dict[str, int]:
         """Class -> number of objects, in the collection's order of classes."""
         counts = self._database.class_counts()

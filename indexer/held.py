@@ -1,5 +1,6 @@
 """What a build carries over from a generation, be it whole or what was salvaged of a damaged one."""
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from indexer.manifest import Manifest
@@ -15,6 +16,7 @@ class Held(Protocol):
         manifest: what it says of itself.
         reduction: what its vectors and maps went through.
         has_maps: whether its maps are here.
+        pictures: all images, by id, also those that cannot be carried over.
     """
 
     @property
@@ -25,6 +27,9 @@ class Held(Protocol):
 
     @property
     def has_maps(self) -> bool: ...  # noqa: D102 - above
+
+    @property
+    def pictures(self) -> Sequence[IndexedImage]: ...  # noqa: D102 - above
 
     def all_images(self) -> list[IndexedImage]:
         """The images whose vector and maps can be carried over, each with its row's number."""

@@ -25,6 +25,7 @@ def describe(path: Path) -> dict[str, Any]:
             "notices": [asdict(notice) for notice in collection.notices()],
             "classes": collection.class_counts(),
             "splits": manifest.splits,
+            "made_split": manifest.made_split,
             "generation": manifest.generation,
             "created": manifest.created,
             "fingerprint": manifest.fingerprint,

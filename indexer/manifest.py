@@ -59,6 +59,8 @@ class Manifest:
             gives, how many were used, and how many are not of the split; see `records.KINDS`. Empty where the
             collection was built before they were counted.
         annotated_frame: see `annotated_boxes.fit_objects`.
+        made_split_seed: seed of the split into "train" and "val" that the build made by itself; None where it made
+            none, as lists name the splits, or nothing is annotated.
     """
 
     generation: int
@@ -83,6 +85,14 @@ class Manifest:
     files: dict[str, dict[str, Any]]
     accounts: dict[str, dict[str, int]] = field(default_factory=dict)
     annotated_frame: str = UPRIGHT
+    made_split_seed: int | None = None
+
+    @property
+    def made_split(self) -> dict[str, int] | None:
+        """Pictures of "train" and of "val", and the "seed", of the split that the build made by itself."""
+        if self.made_split_seed is None:
+            return None
+        return {name: self.splits.get(name, 0) for name in ("train", "val")} | {"seed": self.made_split_seed}
 
     def save(self, folder: Path) -> None:
         """Write it into a generation's folder, twice: without it nothing else there could be made out."""
