@@ -1,4 +1,4 @@
-"""The split that a build makes where no list names any: by classes, near-duplicates together, kept from then on."""
+"""The split that a build makes where no list names any: by classes, near-duplicates together, then kept."""
 
 import shutil
 from collections import Counter
