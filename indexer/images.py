@@ -6,6 +6,7 @@ import re
 import struct
 import threading
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -49,8 +50,18 @@ _FIRST_QUARTER_TURN = 5
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 # Markers of a JPEG's segments (ITU-T T.81, table B.1).
-_SOI, _EOI = 0xD8, 0xD9
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_FRAMES = (0xC0, 0xC1, 0xC2)  # of Huffman codes; those of arithmetic codes need not come to their end in the file
+_END = bytes([0xFF, _EOI])
+_COEFFICIENTS = 64  # of a block
 _MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")  # no stuffed zero, fill byte or restart: those are in scans
+_RESTART = re.compile(rb"\xff[\xd0-\xd7]")
+
+_CONTINUATIONS = [
+    bytes(first * at % 255 for at in range(1, 65)) for first in (0x15, 0xE8, 0x4D, 0xB1, 0x72, 0x9C, 0x3A, 0xC6)
+]
+"""What a cut scan might go on with: all three bits that may come first, and no byte that begins a marker."""
+_ZEROS = bytes(64)  # may fill a file that was not written to its end: then they stand in for pixels
 
 # Pillow warns above 89 million pixels; `_check_size` refuses before that.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -89,7 +100,7 @@ def load_formats() -> None:
 
 
 def decode(data: bytes, side: int | None = None, box: Box | None = None, most: int = MAX_PIXELS) -> Picture:
-    """Decode the first frame of a picture file.
+    """Decode the first frame of a picture file; a JPEG may lack its end marker, but no pixels.
 
     Args:
         data: the file's bytes, in one of `FORMATS`; the format is told by content.
@@ -106,9 +117,9 @@ def decode(data: bytes, side: int | None = None, box: Box | None = None, most: i
     _check_size(*image.size, most)
     try:
         if image.width * image.height <= LARGE:
-            return _decode_pixels(image, side, box)
+            return _decode_nearly_whole(data, image, side, box)
         with _one_at_a_time:
-            picture = _decode_pixels(image, side, box)
+            picture = _decode_nearly_whole(data, image, side, box)
             give_back_freed_memory()
             return picture
     except _DECODE_ERRORS as error:
@@ -120,7 +131,7 @@ def lacks_end(data: bytes) -> bool:
 
     Only headers are read, so pixels may be missing, too. False for every other format.
     """
-    ends = (marker for marker, _ in _segments(data) if marker in (_SOI, _EOI))
+    ends = (marker for marker, *_ in _segments(data) if marker in (_SOI, _EOI))
     return data.startswith(b"\xff\xd8\xff") and next(ends, _SOI) == _SOI  # _SOI: another picture follows
 
 
@@ -174,13 +185,68 @@ def _open(data: bytes) -> ImageFile:
         raise _damaged(error) from error
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker and content of each segment of a JPEG, found as libjpeg does; coded pixels are passed over."""
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of each segment of a JPEG, found as libjpeg does; coded pixels are passed over."""
     place = 2
     while found := _MARKER.search(data, place):
         start = found.end()
         place = start + max(2, int.from_bytes(data[start : start + 2]))
-        yield found[1][0], data[start + 2 : place]
+        yield found[1][0], start + 2, place
+
+
+def _decode_nearly_whole(data: bytes, image: ImageFile, side: int | None, box: Box | None) -> Picture:
+    """Decode an opened file; put the end marker back where that is all it lacks, as Pillow wants to see it."""
+    try:
+        return _decode_pixels(image, side, box)
+    except OSError:
+        closed = _closed(data) if lacks_end(data) else None
+        if closed is None:
+            raise
+        return _decode_pixels(_open(closed), side, box)
+
+
+def _closed(data: bytes) -> bytes | None:
+    """A JPEG with an end marker put behind its last scan; None where pixels may be missing."""
+    start = _last_scan(data)
+    if start is None:
+        return None
+    head, scan = data[:start], data[start:].rstrip(b"\xff")  # half of the end marker, or filling
+    if not _is_whole(head, scan):
+        return None
+    if (
+        scan.endswith(_ZEROS)
+        and _is_whole(head, scan[: -len(_ZEROS)])
+        and not _is_whole(head, scan.rstrip(b"\x00"))
+    ):
+        return None
+    return head + scan + _END
+
+
+def _last_scan(data: bytes) -> int | None:
+    """Where the code of a JPEG's last scan starts; None unless all bits of all coefficients are in some scan."""
+    start, lacking = None, None
+    for marker, at, end in _segments(data):
+        if marker in _FRAMES:
+            names = data[at + 6 : end : 3]
+            lacking = {(name, number) for name in names for number in range(_COEFFICIENTS)}
+        elif marker == _SOS and end <= len(data) and lacking is not None:
+            start = end
+            first, last, bits = data[end - 3 : end]
+            if bits & 0x0F == 0:  # it goes down to the lowest bit
+                names = data[at + 1 : end - 3 : 2]
+                lacking -= {(name, number) for name in names for number in range(first, last + 1)}
+    return start if lacking == set() else None
+
+
+def _is_whole(head: bytes, scan: bytes) -> bool:
+    """Whether a JPEG has the same pixels whatever follows its last scan, so that none is missing."""
+    coded = scan.rstrip(b"\xff")
+    restarts = _RESTART.findall(coded)
+    restart = bytes([0xFF, 0xD0 + (restarts[-1][1] + 1) % 8 if restarts else 0xD0])  # 0xD0 to 0xD7 in turn
+    continued = (more + restart + more for more in _CONTINUATIONS)
+    checksums = (zlib.crc32(_open(head + coded + more + _END).tobytes()) for more in (b"", *continued))
+    first = next(checksums)
+    return all(other == first for other in checksums)
 
 
 def _without_pixels(png: bytes) -> bytes:
