@@ -31,6 +31,7 @@ from indexer.command_line import (
 )
 
 if TYPE_CHECKING:
+    from indexer.copy_evaluation import CopyReport
     from indexer.evaluate import RelevanceReport, RetrievalReport, Scores
     from indexer.records import IndexedImage
     from indexer.retrieval_record import RetrievalRecord
@@ -219,6 +220,7 @@ def _record_json(record: "RetrievalRecord") -> dict[str, Any]:
         **_report_json(record.modes["visual"]),
         "semantic": _report_json(semantic) if semantic else None,
         "objects": record.objects.to_json() if record.objects else None,
+        "copies": asdict(record.copies) if record.copies else None,
     }
 
 
@@ -226,7 +228,32 @@ def _record_text(record: "RetrievalRecord") -> str:
     parts = [_report_text(mode, report) for mode, report in record.modes.items()]
     if record.objects:
         parts.append(_relevance_text("objects, same class", record.objects))
+    if record.copies:
+        parts.append(_copies_text(record.copies))
     return "\n\n".join(parts)
+
+
+def _copies_text(report: "CopyReport") -> str:
+    modes = {"visual": report.visual, "semantic": report.semantic or {}}
+    duplicates = report.near_duplicates
+    rows = [
+        (
+            kind.replace("_", " "),
+            *(
+                f"{kinds[kind].first:.3f} / {kinds[kind].among_10:.3f}" if kinds else "-"
+                for kinds in modes.values()
+            ),
+            f"{duplicates.recall[kind]:.3f}",
+        )
+        for kind in report.visual
+    ]
+    copies = max(found.copies for found in report.visual.values())
+    header = (f"copies of {copies} images: first / among ten", *modes, "told as near-duplicate")
+    told = f"of the pairs told as near-duplicates, by {duplicates.by}, false: {duplicates.false_share:.3f}"
+    missing = (
+        "" if report.semantic else "\nin semantic mode not measured: train a head, or: python -m localizer align"
+    )
+    return f"{table(rows, header)}\n{told}{missing}"
 
 
 def _report_json(report: "RetrievalReport") -> dict[str, Any]:

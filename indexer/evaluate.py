@@ -5,7 +5,7 @@ Relevance is judged by annotations, in two ways: "main class", the main object o
 nothing in the gallery is relevant is left out of all means, and images without objects take no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -19,6 +19,14 @@ from indexer.reduction import Floats
 _QUERIES_AT_ONCE = 256
 
 Bools = NDArray[np.bool_]
+Score = Callable[[Floats, Floats], Floats]
+"""Rows (Q, d) to search with, rows (G, d) -> scores (Q, G); larger is closer."""
+
+
+def cosine(queries: Floats, gallery: Floats) -> Floats:
+    """The cosine similarity of unit rows."""
+    scores: Floats = queries @ gallery.T
+    return scores
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +69,9 @@ class RetrievalReport:
     shares_class: RelevanceReport
 
 
-def evaluate(collection: Collection, queries: str, gallery: str, vectors: Floats | None = None) -> RetrievalReport:
+def evaluate(
+    collection: Collection, queries: str, gallery: str, vectors: Floats | None = None, score: Score = cosine
+) -> RetrievalReport:
     """Rank the gallery split for each image of the query split, by score, and judge the rankings.
 
     Args:
@@ -69,6 +79,7 @@ def evaluate(collection: Collection, queries: str, gallery: str, vectors: Floats
         queries: split to search with.
         gallery: split to search in; may be the same.
         vectors: (N, d) unit rows to rank by, row = image id; the collection's own by default.
+        score: of these rows.
 
     Raises:
         DatasetError: a split has no annotated images, or no query has anything relevant in the gallery.
@@ -76,13 +87,17 @@ def evaluate(collection: Collection, queries: str, gallery: str, vectors: Floats
     images = [image for image in collection.all_images() if image.objects]
     asked, ranked = _of_split(images, queries), _of_split(images, gallery)
     rows = collection.vectors() if vectors is None else vectors
-    return judge_rankings(asked, rows[_ids(asked)], ranked, rows[_ids(ranked)])
+    return judge_rankings(asked, rows[_ids(asked)], ranked, rows[_ids(ranked)], score)
 
 
 def judge_rankings(
-    asked: Sequence[IndexedImage], queries: Floats, ranked: Sequence[IndexedImage], gallery: Floats
+    asked: Sequence[IndexedImage],
+    queries: Floats,
+    ranked: Sequence[IndexedImage],
+    gallery: Floats,
+    score: Score = cosine,
 ) -> RetrievalReport:
-    """Rank annotated images by the scores of their vectors, (Q, d) against (G, d), and judge the rankings.
+    """Rank annotated images by the scores of their rows, (Q, d) against (G, d), and judge the rankings.
 
     Raises:
         DatasetError: no query has anything relevant in the gallery.
@@ -92,16 +107,16 @@ def judge_rankings(
         "shares_class": _shared_class_relevance(asked, ranked),
     }
     same = np.array([[query.image_id == image.image_id for image in ranked] for query in asked])
-    order = rank(queries, gallery)
+    order = rank(queries, gallery, score)
     mains = [query.main_object.class_name for query in asked if query.main_object]
     reports = {name: _judge(relevant, same, order, mains) for name, relevant in relevance.items()}
     return RetrievalReport(main_class=reports["main_class"], shares_class=reports["shares_class"])
 
 
-def rank(queries: Floats, gallery: Floats) -> NDArray[np.intp]:
+def rank(queries: Floats, gallery: Floats, score: Score = cosine) -> NDArray[np.intp]:
     """Rows of the gallery (G, d) for each query (Q, d), closest first, equals in the gallery's order: (Q, G)."""
     blocks = [queries[start : start + _QUERIES_AT_ONCE] for start in range(0, len(queries), _QUERIES_AT_ONCE)]
-    return np.concatenate([np.argsort(-(block @ gallery.T), axis=1, kind="stable") for block in blocks])
+    return np.concatenate([np.argsort(-score(block, gallery), axis=1, kind="stable") for block in blocks])
 
 
 def precision_at(relevant: Bools, k: int) -> NDArray[np.float64]:

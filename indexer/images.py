@@ -7,14 +7,14 @@ import struct
 import threading
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -170,6 +170,37 @@ def shrink(pixels: Image.Image, side: int) -> Image.Image:
     small = pixels.copy()
     small.thumbnail((side, side), Image.Resampling.BICUBIC)
     return small
+
+
+def copies(picture: Picture) -> dict[str, Picture]:
+    """Kind -> a copy of a picture as people make them; the kinds are those of `COPIES`."""
+    made = {kind: make(picture.pixels) for kind, make in COPIES.items()}
+    return {kind: Picture(pixels, *pixels.size) for kind, pixels in made.items()}
+
+
+def _half_size(pixels: Image.Image) -> Image.Image:
+    """As a JPEG of quality 40."""
+    buffer = io.BytesIO()
+    pixels.reduce(2).save(buffer, format="JPEG", quality=40)
+    return Image.open(buffer).convert("RGB")
+
+
+def _middle(pixels: Image.Image, share: float) -> Image.Image:
+    """Of that share of width and height; a pixel at least."""
+    width, height = (max(1, round(share * side)) for side in pixels.size)
+    left, upper = (pixels.width - width) // 2, (pixels.height - height) // 2
+    return pixels.crop((left, upper, left + width, upper + height))
+
+
+COPIES: Mapping[str, Callable[[Image.Image], Image.Image]] = {
+    "half_size": _half_size,
+    "middle_quarter": lambda pixels: _middle(pixels, 1 / 2),
+    "grey": lambda pixels: pixels.convert("L").convert("RGB"),
+    "mirror": ImageOps.mirror,
+    "crop": lambda pixels: _middle(pixels, 4 / 5),
+}
+"""Kind of copy -> how it is made of RGB pixels: half the size at JPEG quality 40, a quarter of the area, without
+colour, left for right, and a fifth of width and height cut off around."""
 
 
 def _open(data: bytes) -> ImageFile:

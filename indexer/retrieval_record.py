@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from indexer import derived
 from indexer.collection import Collection
+from indexer.copy_evaluation import CopyReport, Found, NearDuplicateReport, evaluate_copies
 from indexer.derived_files import Record
 from indexer.evaluate import RelevanceReport, RetrievalReport, Scores, evaluate
 from indexer.object_evaluation import evaluate_objects
@@ -27,6 +29,7 @@ class RetrievalRecord:
         modes: `VISUAL`, and `SEMANTIC` where there is a semantic index -> its report.
         objects: report of objects that find objects; None where they are not indexed.
         semantic_source: digest of what the semantic index was made with; None without one.
+        copies: what is found by copies of images; None where none could be made, or they were not measured.
     """
 
     queries: str
@@ -35,10 +38,11 @@ class RetrievalRecord:
     modes: Mapping[str, RetrievalReport]
     objects: RelevanceReport | None
     semantic_source: str | None
+    copies: CopyReport | None = None
 
 
 def measure(collection: Collection, queries: str, gallery: str) -> RetrievalRecord:
-    """Judge retrieval in each mode there is.
+    """Judge retrieval in each mode there is, and what copies find in the whole collection.
 
     Raises:
         CollectionError: the semantic index is damaged.
@@ -47,7 +51,8 @@ def measure(collection: Collection, queries: str, gallery: str) -> RetrievalReco
     modes = {VISUAL: evaluate(collection, queries, gallery)}
     index = SemanticIndex.load(collection)
     if index:
-        modes[SEMANTIC] = evaluate(collection, queries, gallery, index.vectors)
+        score = partial(index.likeness.scores, dim=collection.manifest.vector_dim)
+        modes[SEMANTIC] = evaluate(collection, queries, gallery, index.vectors, score)
     return RetrievalRecord(
         queries=queries,
         gallery=gallery,
@@ -55,6 +60,7 @@ def measure(collection: Collection, queries: str, gallery: str) -> RetrievalReco
         modes=modes,
         objects=evaluate_objects(collection, queries, gallery),
         semantic_source=index.source if index else None,
+        copies=evaluate_copies(collection, index),
     )
 
 
@@ -75,7 +81,20 @@ def load(collection: Collection) -> RetrievalRecord | None:
 def _make(content: Record) -> RetrievalRecord:
     modes = {mode: _report(report) for mode, report in content["modes"].items()}
     objects = _relevance(content["objects"]) if content["objects"] else None
-    return RetrievalRecord(**{**content, "modes": modes, "objects": objects})
+    copies = _copies(content["copies"]) if content.get("copies") else None  # not by the first version
+    return RetrievalRecord(**{**content, "modes": modes, "objects": objects, "copies": copies})
+
+
+def _copies(content: Mapping[str, Any]) -> CopyReport:
+    visual, semantic = (
+        {kind: Found(**found) for kind, found in kinds.items()} if kinds else None
+        for kinds in (content["visual"], content["semantic"])
+    )
+    return CopyReport(
+        visual=visual or {},
+        semantic=semantic,
+        near_duplicates=NearDuplicateReport(**content["near_duplicates"]),
+    )
 
 
 def _report(content: Mapping[str, Any]) -> RetrievalReport:

@@ -4,6 +4,7 @@ The rows come from whoever knows that (a trained head); here they are kept, sear
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 
 import numpy as np
@@ -14,6 +15,7 @@ from indexer.derived_files import Record
 from indexer.errors import CollectionError
 from indexer.index_building import build_index
 from indexer.index_settings import DEFAULT_SETTINGS, IndexNote, IndexSettings
+from indexer.likeness import DEFAULT_LIKENESS, Likeness
 from indexer.records import Hit
 from indexer.reduction import Floats
 from indexer.search_index import SearchIndex
@@ -29,16 +31,24 @@ class SemanticIndex:
 
     Attributes:
         source: digest of what the rows were made with.
+        likeness: what is scored by, beside the cosine of the rows, in `SemanticSearch`.
     """
 
-    def __init__(self, index: SearchIndex, source: str) -> None:
+    def __init__(self, index: SearchIndex, source: str, likeness: Likeness = DEFAULT_LIKENESS) -> None:
         self.source = source
+        self.likeness = likeness
         self._index = index
 
     @classmethod
-    def build(cls, vectors: Floats, source: str, settings: IndexSettings = DEFAULT_SETTINGS) -> "SemanticIndex":
+    def build(
+        cls,
+        vectors: Floats,
+        source: str,
+        settings: IndexSettings = DEFAULT_SETTINGS,
+        likeness: Likeness = DEFAULT_LIKENESS,
+    ) -> "SemanticIndex":
         """Of (N, d) float32 unit rows, indexed as asked for."""
-        return cls(build_index(vectors, settings), source)
+        return cls(build_index(vectors, settings), source, likeness)
 
     @classmethod
     def load(cls, collection: Collection) -> "SemanticIndex | None":
@@ -60,24 +70,29 @@ class SemanticIndex:
                 f"expected a semantic index of {len(collection)} rows, found {rows}; align it: "
                 f"python -m localizer align --collection {collection.path}"
             )
-        return cls(VectorIndex.from_arrays(arrays), str(arrays["source"]))
+        likeness = Likeness(*arrays["likeness"].tolist()) if "likeness" in arrays else DEFAULT_LIKENESS
+        return cls(VectorIndex.from_arrays(arrays), str(arrays["source"]), likeness)
 
     def save(self, collection: Collection) -> None:
         """Keep it beside its generation, or where the vectors of that are."""
         if isinstance(self._index, VectorIndex) and collection.store.keeps_files:
-            derived.save(collection, NAME, {**self._index.to_arrays(), "source": np.array(self.source)})
+            likeness = np.array([self.likeness.reward, self.likeness.threshold])
+            own = {"source": np.array(self.source), "likeness": likeness}
+            derived.save(collection, NAME, {**self._index.to_arrays(), **own})
             return
         target = Target(collection.folder, collection.manifest.generation)
         name, settings = _name(self.source), collection.manifest.index
         note = collection.store.write_index(target, name, self.vectors, collection.all_images(), settings)
-        derived.save_record(collection, NAME, {"source": self.source, "index": name, "note": note.to_text()})
+        own = {"source": self.source, "likeness": asdict(self.likeness)}
+        derived.save_record(collection, NAME, {**own, "index": name, "note": note.to_text()})
 
     @classmethod
     def _open(cls, collection: Collection, record: Record) -> "SemanticIndex":
         """The one that a record tells of."""
         note = IndexNote.from_text(str(record["note"]))
         index = collection.store.open_index(collection.folder, str(record["index"]), note)
-        return cls(index, str(record["source"]))
+        likeness = Likeness(**record["likeness"]) if "likeness" in record else DEFAULT_LIKENESS
+        return cls(index, str(record["source"]), likeness)
 
     @property
     def note(self) -> IndexNote:
@@ -101,7 +116,7 @@ class SemanticIndex:
     def nearest(
         self, vector: Floats, k: int, exclude: Sequence[int] = (), among: Subset | None = None
     ) -> list[Hit]:
-        """The k images closest to a semantic vector (d,), best first; see `VectorIndex`."""
+        """The k images whose rows are closest to a semantic row (d,), best first; see `VectorIndex`."""
         return self._index.nearest(vector, k, exclude, among)
 
     def vector(self, image_id: int) -> Floats:

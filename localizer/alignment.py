@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from indexer import derived, plane, retrieval_record
+from indexer import copies, derived, plane, retrieval_record
 from indexer.collection import Collection
-from indexer.errors import DatasetError
+from indexer.errors import CollectionError, DatasetError
 from localizer import checkpoint, evaluation_record
 from localizer.errors import HeadError, NoHeadError, TrainingError
 from localizer.evaluate import evaluate
@@ -35,6 +35,7 @@ def bring_in_step(path: Path) -> list[str]:
 def align_semantic_index(collection: Collection) -> bool:
     """Make the semantic index of collection and head, and keep it; whether there was need for it.
 
+    Beside it lies what the head sees in copies of some images: `indexer evaluate` searches with them.
     Looks again afterwards: another training may have published its head, and kept its index, in the meantime.
 
     Raises:
@@ -51,10 +52,25 @@ def _align_semantic_index(collection: Collection) -> bool:
         localizer = Localizer.open(collection)
     except NoHeadError:
         return False
-    if localizer.main is None or localizer.stored_semantic_index(collection) is not None:
+    if localizer.main is None:
         return False
-    localizer.make_semantic_index(collection).save(collection)
-    return True
+    wanted = localizer.stored_semantic_index(collection) is None
+    if wanted:
+        localizer.make_semantic_index(collection).save(collection)
+    _keep_copies(collection, localizer)
+    return wanted
+
+
+def _keep_copies(collection: Collection, localizer: Localizer) -> None:
+    source = localizer.finder.stored.digest
+    try:
+        if copies.kept_rows(collection, source) is not None:
+            return
+    except CollectionError as error:
+        logger.warning("%s", error)
+    made = copies.embed_copies(collection, copies.originals(collection), keep_maps=localizer.needs_maps)
+    if made is not None:
+        copies.keep_rows(collection, made, localizer.look(made.embedding).semantic_vectors(), source)
 
 
 def _tried(name: str, step: Callable[[Collection], bool], collection: Collection) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from indexer.near_duplicates import near_duplicate_groups
+from indexer.near_duplicates import DECIDING_STAGE, near_duplicate_groups
 from localizer.errors import TrainingError
 from localizer.examples import Examples
 
@@ -17,7 +17,8 @@ def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
     Raises:
         TrainingError: the examples are too few, or so alike, that none could be held aside.
     """
-    groups = near_duplicate_groups(examples.vectors)
+    maps = examples.inputs.get(DECIDING_STAGE)
+    groups = near_duplicate_groups(examples.vectors, None if maps is None else maps.numpy())
     parts = min(PARTS, len(set(groups.tolist())))
     if parts < 2:  # noqa: PLR2004 - one side to learn from, one to judge by
         raise TrainingError(

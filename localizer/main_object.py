@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from indexer.likeness import DEFAULT_LIKENESS, Likeness
 from localizer.boxes import pixel_box
 from localizer.checkpoint import StoredHead, restore
 from localizer.corrections import Calibration
@@ -42,6 +43,7 @@ class MainObjectFinder:
         classes: in the order of the head's outputs.
         needs: names of the inputs that it has to be given.
         semantic_weight: what presence counts beside a vector.
+        likeness: what likeness counts in a semantic search.
     """
 
     def __init__(self, stored: StoredHead) -> None:
@@ -50,6 +52,8 @@ class MainObjectFinder:
         self.classes = stored.classes
         self.needs = tuple(shape.inputs)
         self.semantic_weight = float(stored.card["semantic_weight"])
+        chosen = stored.card.get("semantic_likeness")  # not by the first version
+        self.likeness = Likeness(**chosen) if chosen else DEFAULT_LIKENESS
         self._head = make_head(shape)
         restore(self._head, stored)
         self._calibration = Calibration(**stored.card["calibration"])

@@ -125,7 +125,8 @@ class Localizer:
             Look(self, {VECTOR: vectors[list(rows)], **read_inputs(collection, rows, given)}) for rows in chunks
         )
         rows = np.concatenate([one.semantic_vectors() for one in looks])
-        return SemanticIndex.build(rows, self.finder.stored.digest, collection.manifest.index)
+        finder = self.finder
+        return SemanticIndex.build(rows, finder.stored.digest, collection.manifest.index, finder.likeness)
 
 
 class Look:

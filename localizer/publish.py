@@ -10,11 +10,12 @@ from typing import Any
 from torch import nn
 
 from indexer.collection import Collection
+from indexer.copies import embed_copies
 from indexer.manifest import Manifest
 from localizer import checkpoint
 from localizer.alignment import align_semantic_index
 from localizer.checkpoint import MAIN, StoredHead
-from localizer.examples import Examples, read_examples
+from localizer.examples import VECTOR, Examples, read_examples
 from localizer.hold_out import hold_out
 from localizer.search import Found, Watch, find_best_epoch
 from localizer.settings import Settings
@@ -59,8 +60,9 @@ class TrainSummary:
 def train_and_publish(path: Path, task_name: str, split: str, settings: Settings, watch: Watch) -> TrainSummary:
     """Train a head on a split of a collection and publish it; align the semantic index with one for main objects.
 
-    A tenth of the examples is held aside: by them the number of epochs, the calibration and the weight of the
-    semantic index are chosen. Then a head is trained on all of them, as long as was best.
+    A tenth of the examples is held aside: by them the number of epochs and the calibration are chosen, and, with
+    copies of their pictures, what the semantic index scores by. Then a head is trained on all, as long as was
+    best.
 
     Raises:
         CollectionError: there is no collection, or it is damaged.
@@ -70,14 +72,16 @@ def train_and_publish(path: Path, task_name: str, split: str, settings: Settings
     with Collection.open(path) as collection:
         manifest = collection.manifest
         examples = read_examples(collection, split, settings.given, manifest.classes)
-    learned, held = hold_out(examples, settings.seed)
+        learned, held = hold_out(examples, settings.seed)
+        keep_maps = settings.given != VECTOR
+        copies = embed_copies(collection, held.images, keep_maps=keep_maps) if task_name == MAIN else None
     make_task = partial(TASKS[task_name], len(manifest.classes))
     task = make_task(settings)
     found = find_best_epoch(task, learned, held, watch)
     head, stopped = _learn_from_all(make_task(replace(settings, epochs=found.best.number)), examples, found, watch)
     learned_from = len(learned if stopped else examples)
     card = {
-        **task.choose(found.best.head, held),
+        **task.choose(found.best.head, held, examples, copies),
         **_describe(manifest, examples, settings, found, held),
         "train_split": split,
         "examples": learned_from,

@@ -1,36 +1,80 @@
 """Vectors joined with what a head sees in the pictures: search that knows classes."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
 from indexer.evaluate import judge_rankings
+from indexer.likeness import DEFAULT_LIKENESS, Likeness
 from indexer.records import IndexedImage
 from indexer.reduction import Floats, unit_rows
 
 WEIGHTS = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0)
 DEFAULT_WEIGHT = 1.0
+LIKENESSES = tuple(Likeness(*pair) for pair in product((1.0, 1.5, 2.0, 3.0), (0.4, 0.45, 0.5, 0.55, 0.6)))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """N pictures: `vectors` (N, d) float32 unit rows, `presence` (N, classes) float32 probabilities."""
+
+    vectors: Floats
+    presence: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class CopyTrial:
+    """Copies to find their originals by.
+
+    Attributes:
+        copies: N of them.
+        gallery: G pictures to find them among.
+        originals: (N,) rows of the gallery.
+    """
+
+    copies: Seen
+    gallery: Seen
+    originals: NDArray[np.int64]
 
 
 def join(vectors: Floats, presence: NDArray[np.float32], weight: float) -> Floats:
     """Unit rows (N, d) with the unit rows of class probabilities (N, classes) beside them, (N, d + classes), unit.
 
-    The score of two such rows is (cosine of the vectors + weight^2 * cosine of the probabilities)
+    The cosine of two such rows is (cosine of the vectors + weight^2 * cosine of the probabilities)
     / (1 + weight^2).
     """
     return unit_rows(np.concatenate([vectors, weight * unit_rows(presence)], axis=1).astype(np.float32))
 
 
-def choose_weight(images: Sequence[IndexedImage], vectors: Floats, presence: NDArray[np.float32]) -> float:
-    """The weight under which images held aside find each other best, by mAP of "shares a class".
+def choose_scoring(
+    images: Sequence[IndexedImage], seen: Seen, trial: CopyTrial | None = None
+) -> tuple[float, Likeness]:
+    """The weight of presence, and the reward for likeness, under which images held aside find best.
 
-    The default where they are too few to find anything.
+    Best is the mean of three figures: precision@10 and mAP of "shares a class" among the images, and the share of
+    copies that find their original first. Without copies the default reward stays, and without images that share
+    classes all defaults.
     """
-    if len({name for image in images for name in image.class_names}) < len(images):
-        return max(WEIGHTS, key=lambda weight: _mean_average_precision(images, join(vectors, presence, weight)))
-    return DEFAULT_WEIGHT
+    if len({name for image in images for name in image.class_names}) >= len(images):
+        return DEFAULT_WEIGHT, DEFAULT_LIKENESS
+    likenesses = LIKENESSES if trial else (DEFAULT_LIKENESS,)
+    return max(product(WEIGHTS, likenesses), key=lambda pair: _merit(images, seen, trial, *pair))
 
 
-def _mean_average_precision(images: Sequence[IndexedImage], rows: Floats) -> float:
-    return judge_rankings(images, rows, images, rows).shares_class.overall.map
+def _merit(
+    images: Sequence[IndexedImage], seen: Seen, trial: CopyTrial | None, weight: float, likeness: Likeness
+) -> float:
+    dim = seen.vectors.shape[1]
+    rows = join(seen.vectors, seen.presence, weight)
+    found = judge_rankings(
+        images, rows, images, rows, lambda queries, gallery: likeness.scores(queries, gallery, dim)
+    ).shares_class.overall
+    figures = [found.precision_at_10, found.map]
+    if trial:
+        copies, gallery = (join(one.vectors, one.presence, weight) for one in (trial.copies, trial.gallery))
+        first = likeness.scores(copies, gallery, dim).argmax(axis=1) == trial.originals
+        figures.append(float(first.mean()))
+    return sum(figures)

@@ -4,9 +4,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import nn
 
+from indexer.copies import Copies
+from indexer.reduction import Floats
 from localizer.boxes import iou
 from localizer.calibration import calibrate, calibrate_detections
 from localizer.checkpoint import DETECT, MAIN
@@ -14,13 +17,13 @@ from localizer.dense_head import DenseHead
 from localizer.dense_losses import dense_loss
 from localizer.detection_scoring import score_detections
 from localizer.errors import TrainingError
-from localizer.examples import VECTOR, Examples
+from localizer.examples import VECTOR, Examples, map_inputs
 from localizer.finding import find_objects
 from localizer.head import HeadShape, make_head
 from localizer.losses import total_loss
-from localizer.predicting import ask
+from localizer.predicting import Answers, ask
 from localizer.scoring import HALF
-from localizer.semantic import choose_weight
+from localizer.semantic import CopyTrial, Seen, choose_scoring
 from localizer.settings import Settings
 from localizer.training import Epoch, Recipe, train
 
@@ -49,8 +52,14 @@ class Task(Protocol):
     def judge(self, head: Any, held: Examples) -> Judgement:  # noqa: ANN401 - a head of its own kind
         """Have a head answer examples that it did not learn from."""
 
-    def choose(self, head: Any, held: Examples) -> dict[str, Any]:  # noqa: ANN401 - a head of its own kind
-        """What else is chosen by examples held aside, ready for JSON."""
+    def choose(
+        self,
+        head: Any,  # noqa: ANN401 - a head of its own kind
+        held: Examples,
+        examples: Examples,
+        copies: Copies | None,
+    ) -> dict[str, Any]:
+        """What else is chosen by examples held aside, and copies of them, among all examples; ready for JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +111,29 @@ class MainObjectTask:
             },
         )
 
-    def choose(self, head: nn.Module, held: Examples) -> dict[str, Any]:
-        """The calibration, and the weight of the semantic index."""
+    def choose(self, head: nn.Module, held: Examples, examples: Examples, copies: Copies | None) -> dict[str, Any]:
+        """The calibration, and what the semantic index scores by."""
         answers = ask(head, held.inputs)
-        presence = torch.sigmoid(answers.presence_logits).numpy()
+        trial = None
+        if copies is not None:
+            vectors = {VECTOR: torch.from_numpy(copies.embedding.vectors)}
+            inputs = vectors if self.settings.given == VECTOR else map_inputs(copies.embedding.maps)
+            row_of = {image.image_id: row for row, image in enumerate(examples.images)}
+            trial = CopyTrial(
+                copies=_seen(copies.embedding.vectors, ask(head, inputs)),
+                gallery=_seen(examples.vectors, ask(head, examples.inputs)),
+                originals=np.array([row_of[image_id] for image_id in copies.image_ids.tolist()]),
+            )
+        weight, likeness = choose_scoring(held.images, _seen(held.vectors, answers), trial)
         return {
             "calibration": asdict(calibrate(answers, held)),
-            "semantic_weight": choose_weight(held.images, held.vectors, presence),
+            "semantic_weight": weight,
+            "semantic_likeness": asdict(likeness),
         }
+
+
+def _seen(vectors: Floats, answers: Answers) -> Seen:
+    return Seen(vectors, torch.sigmoid(answers.presence_logits).numpy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +162,7 @@ class DetectTask:
         loss = dense_loss(head(held.inputs), held.objects).item()
         return Judgement(loss=loss, merit=scores.weighted_mean(), figures={"map_50": scores.mean()})
 
-    def choose(self, head: DenseHead, held: Examples) -> dict[str, Any]:
+    def choose(self, head: DenseHead, held: Examples, _: Examples, __: Copies | None) -> dict[str, Any]:
         """The calibration."""
         return {"calibration": asdict(calibrate_detections(find_objects(head, held.inputs), held))}
 

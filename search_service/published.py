@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from indexer import manifest, store_addresses
+from indexer.copies import NAME as COPIES
 from indexer.derived import Stamp, array_files, record_file, stamp_of
 from indexer.errors import EmptyCollectionError
 from indexer.semantic_index import NAME as SEMANTIC
@@ -78,4 +79,5 @@ def _marks(paths: list[Path]) -> Marks:
 
 
 def _worked_out(generation: Path) -> list[Path]:
-    return [*array_files(generation), record_file(generation, SEMANTIC)]
+    arrays = [path for path in array_files(generation) if path.stem != COPIES]  # of which nothing is served
+    return [*arrays, record_file(generation, SEMANTIC)]

@@ -6,14 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from indexer.collection import Collection
-from indexer.near_duplicates import NEAR_DUPLICATE
+from indexer.near_duplicates import DECIDING_STAGE, Maps, near_duplicate_pairs
 from indexer.records import Hit
 from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
+from indexer.semantic_search import SemanticSearch
 from indexer.subset import Subset
 from search_service.errors import RequestError
 from search_service.records import MAX_RESULTS, OBJECTS, SEMANTIC, Wishes
 
+NEGATIVE = 0.25
+"""What the negatives of a query count beside its positives: 0.15 to 0.25 is usual in Rocchio's feedback (Manning,
+Raghavan and Schuetze, Introduction to Information Retrieval, 9.1.1)."""
 _LEAST_LENGTH = 1e-4  # of what positives less negatives come to; below it they point nowhere
 _DEEPER = 4  # times as many hits are asked for where too few were left of them
 
@@ -42,7 +46,8 @@ class Ranker:
 
     def __init__(self, collection: Collection, semantic: SemanticIndex | None) -> None:
         self._collection = collection
-        self._semantic = semantic
+        dim = collection.manifest.vector_dim
+        self._semantic = None if semantic is None else SemanticSearch(collection, semantic, dim)
 
     def rank(self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]) -> Ranking:
         """The best results for a unit row (d,) of the mode's space, without the images in `exclude`.
@@ -96,40 +101,48 @@ class Ranker:
             best.setdefault(one.image_id, one)
         if not fold_duplicates or not best:
             return list(best.values())
-        return fold(list(best.values()), self._collection.vectors_of(list(best)))
+        maps = self._collection.maps.get(DECIDING_STAGE)
+        return fold(
+            list(best.values()),
+            self._collection.vectors_of(list(best)),
+            None if maps is None else maps[list(best)],
+        )
 
 
 def combine(positives: list[Floats], negatives: list[Floats]) -> Floats:
-    """Mean of the positives less mean of the negatives: unit rows (d,) -> (d,) float32 of unit length.
+    """Mean of the positives less `NEGATIVE` times that of the negatives: unit rows (d,) -> (d,) float32, unit.
 
     Raises:
-        RequestError: nothing is left of them.
+        RequestError: both are the same, or the positives cancel.
     """
     row: Floats = np.mean(positives, axis=0, dtype=np.float32)
-    if negatives:
-        row = row - np.mean(negatives, axis=0, dtype=np.float32)
-    if float(np.linalg.norm(row)) < _LEAST_LENGTH:
+    away: Floats = np.mean(negatives, axis=0, dtype=np.float32) if negatives else np.zeros_like(row)
+    directed: Floats = row - NEGATIVE * away
+    if min(float(np.linalg.norm(one)) for one in (row - away, directed)) < _LEAST_LENGTH:
         message = "expected positives that differ from the negatives, found them the same; leave some out"
         raise RequestError(400, "no_direction", message)
-    unit: Floats = unit_rows(row[np.newaxis])[0]
+    unit: Floats = unit_rows(directed[np.newaxis])[0]
     return unit
 
 
-def fold(ranked: Sequence[Ranked], vectors: Floats) -> list[Ranked]:
+def fold(ranked: Sequence[Ranked], vectors: Floats, maps: Maps | None = None) -> list[Ranked]:
     """Those that are no near-duplicate of a better one that is kept; each told how many of it are left out.
 
     Args:
         ranked: best first.
         vectors: of their images, (n, d) float32 unit rows.
+        maps: of their images, (n, c, h, w), where they are kept.
     """
+    worse: dict[int, list[int]] = {}
+    for better, other in near_duplicate_pairs(vectors, maps).tolist():
+        worse.setdefault(better, []).append(other)
     kept: list[Ranked] = []
-    free = np.ones(len(ranked), dtype=np.bool_)
+    left_out: set[int] = set()
     for place, one in enumerate(ranked):
-        if free[place]:
-            near = free & (vectors @ vectors[place] >= NEAR_DUPLICATE)
-            near[: place + 1] = False
-            free &= ~near
-            kept.append(replace(one, near_duplicates=int(near.sum())))
+        if place not in left_out:
+            near = set(worse.get(place, ())) - left_out
+            left_out |= near
+            kept.append(replace(one, near_duplicates=len(near)))
     return kept
 
 

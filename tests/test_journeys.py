@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from search_service.engine import SearchEngine
+from search_service.records import IndexedPicture, Query, Wishes
+from search_service.settings import Settings
 
 HOME = Path(__file__).parents[1]
 
@@ -67,3 +72,31 @@ def test_real_pictures_find_pictures_of_their_kind(tmp_path: Path) -> None:
     assert heads["main_object"]["class_and_iou_50"] >= 0.6
     assert heads["detector"]["map_50"] >= 0.33
     assert held["semantic"]["shares_class"]["map"] >= 0.8 > held["shares_class"]["map"]
+    least = {"half_size": 0.95, "middle_quarter": 0.85, "grey": 0.99, "mirror": 0.99, "crop": 0.99}
+    assert all(held["copies"]["semantic"][kind]["first"] >= share for kind, share in least.items())
+    assert all(
+        held["copies"]["near_duplicates"]["recall"][kind] >= 0.95 for kind in least.keys() - {"middle_quarter"}
+    )
+    assert held["copies"]["near_duplicates"]["false_share"] <= 0.05
+    plain, negated = precisions_with_and_without_a_negative(collection)
+    assert negated >= 0.9 * plain
+
+
+def precisions_with_and_without_a_negative(collection: Path) -> tuple[float, float]:
+    """Precision@10 of "the same main class" in semantic mode, and with one negative of the query's own class."""
+    engine = SearchEngine.open(Settings(collection=collection))
+    mains = engine.collection.main_classes()
+    lot = np.random.default_rng(0)
+    val = [image.image_id for image in engine.collection.all_images() if image.split == "val" and image.objects]
+    shares: list[list[float]] = [[], []]
+    for query in lot.permutation(val)[:60].tolist():
+        others = [one for one in val if one != query and mains[one] == mains[query]]
+        if len(others) < 10:
+            continue
+        for place, negatives in enumerate(((), (IndexedPicture(int(lot.choice(others))),))):
+            answer = engine.answer(Query((IndexedPicture(query),), negatives), Wishes(localize=False))
+            shares[place].append(
+                float(np.mean([mains[match.image.image_id] == mains[query] for match in answer.matches]))
+            )
+    engine.close()
+    return float(np.mean(shares[0])), float(np.mean(shares[1]))

@@ -13,9 +13,15 @@ from flask.testing import FlaskClient
 from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
+from indexer.index_building import build_index
 from indexer.near_duplicates import NEAR_DUPLICATE
 from indexer.records import IndexedImage
+from indexer.reduction import unit_rows
+from indexer.semantic_index import SemanticIndex
+from indexer.semantic_search import SemanticSearch
+from localizer.semantic import join
 from search_service.engine import SearchEngine
+from search_service.ranking import combine
 from search_service.settings import Settings
 from tests.conftest import client_of
 from tests.test_api import error_of, indexed_file, upload
@@ -90,18 +96,36 @@ def test_what_an_answer_gave_for_a_picture_stands_for_it(trained_client: FlaskCl
         assert again["localization"] is None
 
 
-def test_several_pictures_search_by_the_mean_of_the_positives_less_that_of_the_negatives(
+def test_several_pictures_search_by_the_mean_of_the_positives_less_a_quarter_of_that_of_the_negatives(
     client: FlaskClient, collection: Collection
 ) -> None:
     answer = search(client, positives=[{"image_id": 1}, {"image_id": 2}], negatives=[{"image_id": 3}], k=37)
 
     vectors = collection.vectors()
-    row = (vectors[1] + vectors[2]) / 2 - vectors[3]
+    row = (vectors[1] + vectors[2]) / 2 - vectors[3] / 4
     expected = [image_id for image_id in np.argsort(-(vectors @ row), kind="stable") if image_id not in (1, 2, 3)]
     assert ids(answer) == expected
     assert answer["results"][0]["score"] == pytest.approx(
         (vectors[expected[0]] @ row) / np.linalg.norm(row), abs=1e-5
     )
+
+
+def test_a_negative_of_the_same_class_leaves_the_class_as_it_is() -> None:
+    generator = np.random.default_rng(0)
+    classes = np.repeat(np.arange(6), 40)
+    presence = np.eye(6, dtype=np.float32)[classes] + np.float32(0.02)
+    vectors = unit_rows(generator.normal(size=(240, 32)).astype(np.float32))
+    rows = join(vectors, presence, 3.0)
+    index = SemanticIndex.build(rows, "abc")
+    search = SemanticSearch(build_index(vectors), index, 32)
+
+    kept = [
+        hit.image_id // 40 == first // 40
+        for first in range(0, 240, 20)
+        for hit in search.nearest(combine([rows[first]], [rows[first + 1]]), 10, [first, first + 1])
+    ]
+
+    assert np.mean(kept) >= 0.9
 
 
 def test_files_of_a_form_are_positives_and_negatives(client: FlaskClient, devkit: Path) -> None:

@@ -15,9 +15,10 @@ from indexer.collection import Collection
 from indexer.derived_files import Arrays
 from indexer.errors import CollectionError
 from indexer.index_settings import IndexSettings
+from indexer.likeness import DEFAULT_LIKENESS, Likeness
 from indexer.reduction import Floats, unit_rows
 from indexer.semantic_index import SemanticIndex
-from localizer.semantic import DEFAULT_WEIGHT, WEIGHTS, choose_weight, join
+from localizer.semantic import DEFAULT_WEIGHT, LIKENESSES, WEIGHTS, CopyTrial, Seen, choose_scoring, join
 from tests.conftest import IMAGES
 from tests.scenes import image, random_floats, unhurried
 
@@ -41,7 +42,7 @@ def positive(seed: int, *shape: int) -> Floats:
 
 
 def random_index(rows: int = IMAGES, source: str = "abc") -> SemanticIndex:
-    return SemanticIndex.build(unit_rows(random_floats(0, rows, 2)), source)
+    return SemanticIndex.build(unit_rows(random_floats(0, rows, 2)), source, likeness=Likeness(2.5, 0.3))
 
 
 @unhurried
@@ -74,17 +75,37 @@ def test_what_tells_the_classes_apart_is_given_weight_and_what_does_not_little()
     telling = np.array([[name == "cat", name == "dog"] for name in names], dtype=np.float32) + np.float32(0.1)
     noise = positive(1, 20, 2)
 
-    helped = choose_weight(pictures, unit_rows(random_floats(0, 20, 8)), telling)
-    hindered = choose_weight(pictures, unit_rows(telling - telling.mean(axis=0)), noise)
+    helped, _ = choose_scoring(pictures, Seen(unit_rows(random_floats(0, 20, 8)), telling))
+    hindered, _ = choose_scoring(pictures, Seen(unit_rows(telling - telling.mean(axis=0)), noise))
 
-    assert helped > 1
+    assert helped > 0.5
     assert hindered == min(WEIGHTS)
+
+
+def test_likeness_is_rewarded_as_much_as_copies_need_to_find_their_originals() -> None:
+    names = ["cat", "dog"] * 20
+    pictures = [image((name, (0, 0, 9, 9)), image_id=row) for row, name in enumerate(names)]
+    presence = np.array([[name == "cat", name == "dog"] for name in names], dtype=np.float32) + np.float32(0.01)
+    seen = Seen(unit_rows(random_floats(0, 40, 16)), presence)
+    unsure = Seen(unit_rows(seen.vectors + 0.2 * random_floats(1, 40, 16)), presence[:, ::-1].copy())
+
+    def finds(reward_of: tuple[float, Likeness]) -> float:
+        weight, likeness = reward_of
+        rows, copies = (join(one.vectors, one.presence, weight) for one in (seen, unsure))
+        return float((likeness.scores(copies, rows, 16).argmax(axis=1) == np.arange(40)).mean())
+
+    chosen = choose_scoring(pictures, seen, CopyTrial(copies=unsure, gallery=seen, originals=np.arange(40)))
+
+    assert chosen[1] in LIKENESSES
+    assert finds(chosen) >= 0.9 > finds((max(WEIGHTS), Likeness(0, 0.5)))
 
 
 def test_images_that_share_no_class_leave_the_weight_as_it_is() -> None:
     pictures = [image((name, (0, 0, 9, 9)), image_id=row) for row, name in enumerate(("cat", "dog"))]
 
-    assert choose_weight(pictures, np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)) == DEFAULT_WEIGHT
+    seen = Seen(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32))
+
+    assert choose_scoring(pictures, seen) == (DEFAULT_WEIGHT, DEFAULT_LIKENESS)
 
 
 def test_an_index_comes_back_from_beside_its_generation(own: Collection) -> None:
@@ -95,8 +116,21 @@ def test_an_index_comes_back_from_beside_its_generation(own: Collection) -> None
 
     assert loaded is not None
     assert loaded.source == "abc"
+    assert loaded.likeness == saved.likeness
     assert np.array_equal(loaded.vectors, saved.vectors)
     assert [path.name for path in stored(own).parent.iterdir()] == ["semantic.npz"]
+
+
+def test_an_index_that_knows_of_no_reward_gets_the_usual_one(own: Collection) -> None:
+    random_index().save(own)
+    arrays = derived.load(own, "semantic")
+    assert arrays is not None
+    derived.save(own, "semantic", {name: one for name, one in arrays.items() if name != "likeness"})
+
+    loaded = SemanticIndex.load(own)
+
+    assert loaded is not None
+    assert loaded.likeness == DEFAULT_LIKENESS
 
 
 def test_an_approximate_index_comes_back_too(own: Collection) -> None:
