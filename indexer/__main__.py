@@ -5,7 +5,6 @@ Commands import what they need when they run: `--help` must not wait for torch.
 
 # ruff: noqa: PLC0415
 
-import csv
 import json
 import logging
 import sys
@@ -195,11 +194,11 @@ def _place_row(image: "IndexedImage", x: float, y: float) -> dict[str, Any]:
 
 
 def _write_places(path: Path, rows: list[dict[str, Any]]) -> None:
+    from indexer.csv_rows import format_rows
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table_writer = csv.writer(file, lineterminator="\n")
-        table_writer.writerow(["file", "class", "split", "x", "y"])
-        table_writer.writerows([row["filename"], row["class"], row["split"], row["x"], row["y"]] for row in rows)
+    places = ([row["filename"], row["class"], row["split"], row["x"], row["y"]] for row in rows)
+    path.write_bytes(format_rows([("file", "class", "split", "x", "y"), *places]))
 
 
 def _short(value: object) -> str:

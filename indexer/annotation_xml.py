@@ -7,13 +7,16 @@ Corners in the files are 1-based and inclusive; in records they are half-open fr
 import codecs
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from indexer.errors import DatasetError
 from indexer.records import AnnotatedImage, Box, ObjectLabel
 
 _FLAGS = {"0": False, "1": True, "false": False, "true": True}
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0; and CR, read as LF
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,17 @@ def _parse_box(node: ET.Element) -> Box:
         )
         if not xs or not ys:
             raise ValueError("expected points in its <polygon>, found none")
-        texts = [function(values, key=float) for function in (min, max) for values in (xs, ys)]
+        texts = [*xs, *ys]
     else:
         raise ValueError("expected a <bndbox>, found none")
     try:
-        xmin, ymin, xmax, ymax = map(float, texts)
+        numbers = [float(text) for text in texts]
     except ValueError as error:
-        raise ValueError(f"expected four numbers as its box, found {', '.join(map(repr, texts))}") from error
+        raise ValueError(f"expected numbers as its box, found {', '.join(map(repr, texts)):.100}") from error
+    if bndbox is None:
+        across, down = numbers[: len(xs)], numbers[len(xs) :]
+        numbers = [min(across), min(down), max(across), max(down)]
+    xmin, ymin, xmax, ymax = numbers
     return Box(xmin - 1, ymin - 1, xmax, ymax)
 
 
@@ -127,8 +134,14 @@ def _flag(node: ET.Element, tag: str) -> bool | None:
     return _FLAGS.get((node.findtext(tag) or "").strip().lower())
 
 
-def format_annotation(image: AnnotatedImage, folder: str, width: int, height: int) -> bytes:
-    """The XML of a picture of `width` x `height` pixels; attributes of None are left out."""
+def format_annotation(
+    image: AnnotatedImage, folder: str, width: int, height: int, probabilities: Sequence[float] = ()
+) -> bytes:
+    """The XML of a picture of `width` x `height` pixels; attributes of None are left out.
+
+    Probabilities, one for each object where there are any, are told in an element of their own, `probability`,
+    that readers of VOC pass over. Characters that XML cannot hold become U+FFFD.
+    """
     annotation = ET.Element("annotation")
     _add(annotation, "folder", folder)
     _add(annotation, "filename", image.filename)
@@ -136,18 +149,18 @@ def format_annotation(image: AnnotatedImage, folder: str, width: int, height: in
     for tag, value in (("width", width), ("height", height), ("depth", 3)):
         _add(size, tag, str(value))
     _add(annotation, "segmented", "0")
-    for label in image.objects:
-        _add_object(annotation, label)
+    for label, probability in zip_longest(image.objects, probabilities):
+        _add_object(annotation, label, probability)
     ET.indent(annotation, "\t")
     xml: bytes = ET.tostring(annotation, encoding="utf-8")
     return xml + b"\n"
 
 
 def _add(parent: ET.Element, tag: str, text: str) -> None:
-    ET.SubElement(parent, tag).text = "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+    ET.SubElement(parent, tag).text = _FORBIDDEN.sub("\ufffd", text)
 
 
-def _add_object(annotation: ET.Element, label: ObjectLabel) -> None:
+def _add_object(annotation: ET.Element, label: ObjectLabel, probability: float | None) -> None:
     node = ET.SubElement(annotation, "object")
     _add(node, "name", label.class_name)
     if label.pose is not None:
@@ -160,3 +173,5 @@ def _add_object(annotation: ET.Element, label: ObjectLabel) -> None:
     bndbox = ET.SubElement(node, "bndbox")
     for tag, value in (("xmin", xmin + 1), ("ymin", ymin + 1), ("xmax", xmax), ("ymax", ymax)):
         _add(bndbox, tag, f"{value:.15g}")
+    if probability is not None:
+        _add(node, "probability", f"{probability:.4f}")

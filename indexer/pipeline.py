@@ -28,10 +28,16 @@ Embedded = TypeVar("Embedded")
 
 @dataclass(frozen=True, slots=True)
 class PictureFile:
-    """A file, the sha256 it had when it was listed, and the part of its picture that is meant; None for all."""
+    """A picture's file, or a part of it.
+
+    Attributes:
+        path: of the file.
+        sha256: that the file had when it was listed; empty where it does not matter whether it changed since.
+        box: the part of the picture that is meant; None for all.
+    """
 
     path: Path
-    sha256: str
+    sha256: str = ""
     box: Box | None = None
 
 
@@ -187,7 +193,7 @@ class Pipeline(Generic[Embedded]):
 def _prepare(file: PictureFile, embedder: Embedder) -> _Prepared | ImageError:
     try:
         data = file.path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != file.sha256:
+        if file.sha256 and hashlib.sha256(data).hexdigest() != file.sha256:
             return ImageError("the file changed while it was being indexed; build again")
         picture = images.decode(data, embedder.side, file.box)
     except ImageError as error:

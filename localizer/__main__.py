@@ -146,12 +146,13 @@ def predict(image: tuple[Path, ...], collection: Path, out: Path, *, as_json: bo
 @click.argument("folder", type=EXISTING_FOLDER)
 @collection_option
 @click.option(
-    "--format", "kind", type=click.Choice(["voc", "coco", "csv"]), default="voc", show_default=True,
-    help="VOC XML (a file for each picture), COCO JSON, or CSV.",
+    "--format", "kind", type=click.Choice(["voc", "yolo", "coco", "label-studio", "csv"]), default="voc",
+    show_default=True, help="VOC or YOLO (a file for each picture), COCO's or Label Studio's JSON, or CSV.",
 )  # fmt: skip
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, metavar="PATH", help="Folder for VOC, else file."
-)
+    "--out", type=click.Path(path_type=Path), required=True, metavar="PATH",
+    help="Folder for VOC and YOLO, else file.",
+)  # fmt: skip
 @click.option(
     "--min-probability", "least", type=click.FloatRange(0, 1), default=0.5, show_default=True,
     help="What an object must have to be told of.",
@@ -168,21 +169,31 @@ def tag(
     quiet: bool,
     **asked: Any,  # noqa: ANN401
 ) -> None:
-    """Tag every picture of FOLDER, and of the folders in it."""
+    """Tag every picture of FOLDER, and of the folders in it.
+
+    Hidden files and folders are passed over, and links to folders are not followed. Where the work ends early,
+    what is done is kept.
+    """
     from indexer.collection import Collection
     from indexer.embedder import Embedder
-    from localizer.tagging import Tagger, TagRequest, tag_folder
+    from localizer.tagging import Tagger, TagRequest, TagSummary, tag_folder
 
-    with Collection.open(collection) as opened:
-        embedder = Embedder.for_collection(opened.manifest, weights, inference, bulk=True)
-        summary = tag_folder(TagRequest(folder=folder, quiet=quiet, **asked), Tagger(opened, embedder))
-    for one in summary.skipped:
-        click.echo(f"skipped {one.name}: {one.reason}", err=True)
-    if not quiet:
-        click.echo(
-            f"{summary.objects} objects in {summary.pictures} pictures, {len(summary.skipped)} skipped: "
-            f"{asked['out']}"
-        )
+    summary = TagSummary()
+    try:
+        with Collection.open(collection) as opened:
+            embedder = Embedder.for_collection(opened.manifest, weights, inference, bulk=True)
+            tag_folder(TagRequest(folder=folder, quiet=quiet, **asked), Tagger(opened, embedder), summary)
+    except KeyboardInterrupt:
+        click.echo("Stopped before the end; what is done is kept.", err=True)
+        sys.exit(EXIT_STOPPED)
+    finally:
+        for one in summary.skipped:
+            click.echo(f"skipped {one.name}: {one.reason}", err=True)
+        if summary.pictures and not quiet:
+            click.echo(
+                f"{summary.objects} objects in {summary.pictures} pictures, {len(summary.skipped)} skipped: "
+                f"{click.format_filename(asked['out'])}"
+            )
 
 
 @main.command()

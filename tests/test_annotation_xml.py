@@ -152,8 +152,9 @@ def test_what_is_no_voc_annotation_is_refused(xml: str, expected: str) -> None:
         ("<name>car</name><polygon/>", "object 2 (car): expected points in its <polygon>, found none"),
         (
             f"<name>car</name>{BNDBOX.replace('21', 'x')}",
-            "object 2 (car): expected four numbers as its box, found 'x', '11', '60', '40'",
+            "object 2 (car): expected numbers as its box, found 'x', '11', '60', '40'",
         ),
+        ("<name>car</name><polygon><x1>a</x1><y1>2</y1></polygon>", "expected numbers as its box, found 'a', '2'"),
         (f"<name>car</name>{BNDBOX.replace('21', '61')}", "xmin < xmax"),
         (f"<name>car</name>{BNDBOX.replace('21', 'nan')}", "finite"),
     ],

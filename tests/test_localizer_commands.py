@@ -1,6 +1,5 @@
 """The localizer's commands as they are typed: what they print, write, and end with."""
 
-import csv
 import json
 import shutil
 import subprocess
@@ -11,7 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-from indexer.annotation_xml import parse_annotation
 from indexer.collection import Collection
 from localizer.__main__ import main
 from localizer.predict import Localizer
@@ -165,56 +163,6 @@ def test_predicted_pictures_of_one_name_do_not_replace_each_other(
     )
 
     assert {path.name for path in tmp_path.glob("*.jpg")} == {"a.jpg", "a-2.jpg"}
-
-
-@pytest.mark.parametrize("kind", ["voc", "coco", "csv"])
-def test_tag_writes_every_picture_and_skips_what_is_none(
-    tmp_path: Path, trained_path: Path, pictures: Path, kind: str
-) -> None:
-    out = tmp_path / "tags"
-
-    result = run(
-        "tag", pictures, "--collection", trained_path, "--format", kind, "--out", out, "--min-probability", 0
-    )
-
-    assert result.exit_code == 0, result.output
-    assert "in 3 pictures, 1 skipped" in result.stdout
-    assert "skipped broken.jpg: expected a picture" in result.stderr
-    assert tagged_names(kind, out) == {"a", "b", "c"}
-
-
-def tagged_names(kind: str, out: Path) -> set[str]:
-    """Stems of the files that something was found in."""
-    if kind == "voc":
-        return {path.stem for path in out.rglob("*.xml") if parse_annotation(path.read_bytes()).objects}
-    if kind == "coco":
-        content = json.loads(out.read_text())
-        names = {image["id"]: image["file_name"] for image in content["images"]}
-        return {Path(names[one["image_id"]]).stem for one in content["annotations"]}
-    with out.open(newline="") as file:
-        return {Path(row["file"]).stem for row in csv.DictReader(file)}
-
-
-def test_a_folder_without_pictures_is_refused(tmp_path: Path, trained_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-
-    result = run("tag", tmp_path / "empty", "--collection", trained_path, "--out", tmp_path / "out")
-
-    assert result.exit_code == 1
-    assert "expected pictures in" in result.stderr
-    assert not (tmp_path / "out").exists()
-
-
-def test_tags_that_cannot_be_written_are_told_of_before_the_work(
-    tmp_path: Path, trained_path: Path, pictures: Path
-) -> None:
-    (tmp_path / "file").write_text("no folder")
-
-    result = run("tag", pictures, "--collection", trained_path, "--out", tmp_path / "file" / "tags.csv")
-
-    assert result.exit_code == 1
-    assert result.stderr.startswith("error: the system refused at")
-    assert "skipped" not in result.stderr
 
 
 def test_align_tells_what_it_worked_out(own_trained_path: Path) -> None:
