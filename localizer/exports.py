@@ -215,7 +215,7 @@ class VocFolder(_FilePerPicture):
     """An XML file for each picture; corners in whole pixels, as labelling tools expect them."""
 
     def _name_files(self, names: Sequence[str], fold: Callable[[str], str]) -> dict[str, str]:
-        """After the picture without its ending, as annotations are named; with it where that means another picture.
+        """After the picture without its ending, as annotations are named; with it where that names another one.
 
         So it is what `indexer.image_lists.PictureNames` finds the picture by.
         """
