@@ -11,6 +11,7 @@ from torch import nn
 
 from indexer.collection import Collection
 from indexer.manifest import Manifest
+from indexer.splits import split_to_learn_from
 from localizer import checkpoint
 from localizer.alignment import align_semantic_index
 from localizer.checkpoint import MAIN, StoredHead
@@ -27,6 +28,7 @@ class TrainSummary:
 
     Attributes:
         task: name of what was taught.
+        split: that was learned from.
         examples: pictures that the published head was trained on.
         epochs: over all of them.
         held: how the examples held aside were answered by a head that had not seen them.
@@ -36,6 +38,7 @@ class TrainSummary:
     """
 
     task: str
+    split: str
     examples: int
     epochs: int
     held: Judgement
@@ -47,8 +50,8 @@ class TrainSummary:
         """In one line, with the `figures` of the examples held aside as text."""
         how = "stopped, best so far" if self.stopped else "trained"
         return (
-            f"{self.task}, {how}: {self.epochs} epochs over {self.examples} pictures in {self.seconds:.0f} s; "
-            f"of those held aside: {figures}"
+            f"{self.task}, {how}: {self.epochs} epochs over {self.examples} pictures of {self.split} "
+            f"in {self.seconds:.0f} s; of those held aside: {figures}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -56,19 +59,25 @@ class TrainSummary:
         return {**asdict(self), "folder": str(self.folder)}
 
 
-def train_and_publish(path: Path, task_name: str, split: str, settings: Settings, watch: Watch) -> TrainSummary:
+def train_and_publish(
+    path: Path, task_name: str, split: str | None, settings: Settings, watch: Watch
+) -> TrainSummary:
     """Train a head on a split of a collection and publish it; align the semantic index with one for main objects.
 
     A tenth of the examples is held aside: by them the number of epochs, the calibration and the weight of the
-    semantic index are chosen. Then a head is trained on all of them, as long as was best.
+    semantic index are chosen. Then a head is trained on all of them, as long as was best. For a split that is not
+    named see `split_to_learn_from`; the former is that of a head in use.
 
     Raises:
         CollectionError: there is no collection, or it is damaged.
+        DatasetError: there is no such split.
         TrainingError: there is too little to learn from, or the loss is no number any more.
     """
     started = time.monotonic()
     with Collection.open(path) as collection:
         manifest = collection.manifest
+        former = checkpoint.train_split(path, task_name, *TASKS)
+        split = split_to_learn_from(collection, split, "--train-split", former)
         examples = read_examples(collection, split, settings.given, manifest.classes)
     learned, held = hold_out(examples, settings.seed)
     make_task = partial(TASKS[task_name], len(manifest.classes))
@@ -90,6 +99,7 @@ def train_and_publish(path: Path, task_name: str, split: str, settings: Settings
             align_semantic_index(collection)
     return TrainSummary(
         task=task_name,
+        split=split,
         examples=learned_from,
         epochs=found.best.number,
         held=found.judged,

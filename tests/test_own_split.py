@@ -1,4 +1,4 @@
-"""The split that a build makes where no list names any: by classes, near-duplicates together, kept from then on."""
+"""The split that a build makes where no list names any: by classes, near-duplicates together, kept ever after."""
 
 import shutil
 from collections import Counter
@@ -45,7 +45,9 @@ def different(count: int, seed: int = 0) -> Floats:
     return unit_rows(random_floats(seed, count, 64))
 
 
-def split(images: Sequence[IndexedImage], vectors: Floats, earlier: Sequence[IndexedImage] = ()) -> list[str | None]:
+def split(
+    images: Sequence[IndexedImage], vectors: Floats, earlier: Sequence[IndexedImage] = ()
+) -> list[str | None]:
     """The split of each."""
     sides = {one.sha256: one.split for one in earlier if one.split}
     return [one.split for one in split_by_itself(images, lambda: vectors, sides)]
@@ -129,7 +131,7 @@ def test_of_fewer_than_five_all_are_to_learn_from(count: int) -> None:
 
 
 def test_pictures_of_one_thing_are_all_to_learn_from() -> None:
-    assert split(images_of(["cat"] * 12), np.ones((12, 4), np.float32) / 2) == [TRAIN] * 12
+    assert split(images_of(["cat"] * 12), unit_rows(np.ones((12, 4), np.float32))) == [TRAIN] * 12
 
 
 def test_no_vectors_are_asked_for_where_all_have_a_side() -> None:
@@ -208,7 +210,9 @@ def test_a_later_build_keeps_the_split_of_renamed_pictures_and_finds_one_for_new
     assert set(after.values()) <= {TRAIN, VAL}
 
 
-def test_another_backbone_leaves_the_split_as_it_is(listless: Path, tmp_path: Path, request_build: Request) -> None:
+def test_another_backbone_leaves_the_split_as_it_is(
+    listless: Path, tmp_path: Path, request_build: Request
+) -> None:
     path = tmp_path / "collection"
     build(request_build(path, voc_root=listless))
     before = splits_in(path)
