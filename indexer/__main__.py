@@ -152,10 +152,10 @@ def verify(collection: Path, *, mend: bool, as_json: bool) -> None:
 
 @main.command()
 @collection_option
-@click.option("--queries", default="val", show_default=True, help="Split whose images are searched with.")
-@click.option("--gallery", default="train", show_default=True, help="Split whose images are searched in.")
+@click.option("--queries", help="Split whose images are searched with.  [default: val, or the only other one]")
+@click.option("--gallery", help="Split whose images are searched in.  [default: train, or the only one]")
 @json_option
-def evaluate(collection: Path, queries: str, gallery: str, *, as_json: bool) -> None:
+def evaluate(collection: Path, queries: str | None, gallery: str | None, *, as_json: bool) -> None:
     """Measure how much of what a search finds is of the query's kind, beside chance, in each mode there is."""
     from indexer import retrieval_record
     from indexer.collection import Collection

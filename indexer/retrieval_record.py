@@ -13,6 +13,7 @@ from indexer.derived_files import Record
 from indexer.evaluate import RelevanceReport, RetrievalReport, Scores, evaluate
 from indexer.object_evaluation import evaluate_objects
 from indexer.semantic_index import SemanticIndex
+from indexer.splits import split_to_judge_by, split_to_learn_from
 
 NAME = "retrieval"
 VISUAL, SEMANTIC = "visual", "semantic"
@@ -41,13 +42,17 @@ class RetrievalRecord:
     copies: CopyReport | None = None
 
 
-def measure(collection: Collection, queries: str, gallery: str) -> RetrievalRecord:
+def measure(collection: Collection, queries: str | None, gallery: str | None) -> RetrievalRecord:
     """Judge retrieval in each mode there is, and what copies find in the whole collection.
+
+    For a split that is not named see `splits`.
 
     Raises:
         CollectionError: the semantic index is damaged.
         DatasetError: a split has no annotated images, or no query has anything relevant in the gallery.
     """
+    gallery = split_to_learn_from(collection, gallery, "--gallery")
+    queries = split_to_judge_by(collection, queries, "--queries", {gallery})
     modes = {VISUAL: evaluate(collection, queries, gallery)}
     index = SemanticIndex.load(collection)
     if index:

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 
 weights_option = click.option("--weights", metavar="NAME|FILE", help="The backbone's weights, if they moved.")
 quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-split_option = click.option("--split", default="val", show_default=True, help="Split to ask about.")
+split_option = click.option(
+    "--split", help="Split to ask about.  [default: val, or the only one that was not learned from]"
+)
 
 
 @click.group(cls=Commands)
@@ -46,7 +48,9 @@ def main() -> None:
     "--task", type=click.Choice(["main", "detect"]), default="main", show_default=True,
     help="Find the main object, or several.",
 )  # fmt: skip
-@click.option("--train-split", default="train", show_default=True, help="Split to learn from.")
+@click.option(
+    "--train-split", help="Split to learn from.  [default: train, or the only one, or that of last time]"
+)
 @click.option(
     "--input", "given", type=click.Choice(["map", "vector"]), default="map", show_default=True,
     help="What the head sees of a picture.",
@@ -98,7 +102,7 @@ def train(collection: Path, *, ablation: bool, quiet: bool, as_json: bool, **ask
 @collection_option
 @split_option
 @json_option
-def evaluate(collection: Path, split: str, *, as_json: bool) -> None:
+def evaluate(collection: Path, split: str | None, *, as_json: bool) -> None:
     """Measure how well the heads do on a split, beside what needs no head."""
     from indexer.collection import Collection
     from localizer import evaluation_record
@@ -200,7 +204,7 @@ def tag(
 @collection_option
 @click.option("--out", type=FOLDER, required=True, metavar="DIR", help="Folder for the pages and pictures.")
 @split_option
-def report(collection: Path, out: Path, split: str) -> None:
+def report(collection: Path, out: Path, split: str | None) -> None:
     """Write pictures to look at: boxes, map of the collection, curves; with a page that shows them."""
     from indexer.collection import Collection
     from localizer.report import write_report
@@ -236,7 +240,7 @@ def _figures_text(judged: "Judgement") -> str:
     return "  ".join(f"{names.get(name, name)} {value:.3f}" for name, value in judged.figures.items())
 
 
-def _print_ablation(collection: Path, split: str, epochs: int, *, as_json: bool) -> None:
+def _print_ablation(collection: Path, split: str | None, epochs: int, *, as_json: bool) -> None:
     from indexer.collection import Collection
     from localizer.ablation import run_ablation
 

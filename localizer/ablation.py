@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from indexer.collection import Collection
+from indexer.splits import split_to_judge_by, split_to_learn_from
 from localizer import scoring
 from localizer.examples import INPUTS, Examples, read_examples
 from localizer.losses import BOX_LOSSES
@@ -19,7 +20,6 @@ from localizer.settings import Settings
 from localizer.tasks import MainObjectTask
 
 SEEDS = (0, 1, 2)
-JUDGED_ON = "val"
 _SHOWN = ("class_accuracy", "mean_iou", "iou_50", "class_and_iou_50")
 _TAUGHT_BY = {"class_accuracy": "class", "mean_iou": "box", "iou_50": "box", "class_and_iou_50": "both"}
 
@@ -51,18 +51,21 @@ class Row:
         return asdict(self)
 
 
-def run_ablation(collection: Collection, split: str, epochs: int) -> list[Row]:
-    """Train each way with each seed on a split, and judge by the pictures of `JUDGED_ON`.
+def run_ablation(collection: Collection, split: str | None, epochs: int) -> list[Row]:
+    """Train each way with each seed on a split, and judge by the pictures of another; see `splits`.
 
     Raises:
-        TrainingError: there is too little to learn from, or nothing to judge by.
+        DatasetError: there is no such split, or none to judge by.
+        TrainingError: there is too little to learn from.
     """
+    learned_from = split_to_learn_from(collection, split, "--train-split")
+    judged_on = split_to_judge_by(collection, None, None, {learned_from})
     rows = []
-    ways = list(_ways(epochs))
+    ways = [way for way in _ways(epochs) if not way.class_weight or len(collection.manifest.classes) > 1]
     with tqdm(total=len(ways) * len(SEEDS), unit=" trainings", disable=None) as progress:
         for given in INPUTS:
             classes = collection.manifest.classes
-            learned, judged = (read_examples(collection, one, given, classes) for one in (split, JUDGED_ON))
+            learned, judged = (read_examples(collection, one, given, classes) for one in (learned_from, judged_on))
             for settings in (way for way in ways if way.given == given):
                 task = partial(MainObjectTask, len(classes))
                 marks = [_try(task(replace(settings, seed=seed)), learned, judged, progress) for seed in SEEDS]

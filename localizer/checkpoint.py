@@ -120,6 +120,14 @@ def digests(collection: Path, fingerprint: str) -> dict[str, str]:
     return found
 
 
+def train_split(collection: Path, *tasks: str) -> str | None:
+    """The split that the head in use for the first of these tasks learned from; None where none is there."""
+    for task in tasks:
+        with suppress(HeadError):
+            return str(_of_newest(collection, task, _read_card)["train_split"])
+    return None
+
+
 def restore(network: nn.Module, head: StoredHead) -> None:
     """Put a head's weights into its network, ready to be asked.
 

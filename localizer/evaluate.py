@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexer.collection import Collection
+from indexer.splits import split_to_judge_by
 from localizer import scoring
 from localizer.baselines import baselines
 from localizer.calibration import expected_calibration_error, overlaps_with_own_class
 from localizer.detection_scoring import COMMON, DetectionScores, score_detections
 from localizer.detector import Detector
+from localizer.errors import TrainingError
 from localizer.examples import VECTOR, Examples, read_examples, read_inputs
 from localizer.finding import FoundObjects
 from localizer.main_object import MainObjects
@@ -144,22 +146,32 @@ class Evaluation:
         return {"split": self.split, **parts, "train_seconds": seconds}
 
 
-def evaluate(collection: Collection, split: str) -> Evaluation:
-    """Ask the heads about every annotated image of a split.
+def evaluate(collection: Collection, split: str | None) -> Evaluation:
+    """Ask the heads about every annotated image of a split; see `splits` where none is named.
 
     Raises:
         HeadError: there is no head, or it does not fit.
-        TrainingError: nothing in the split is annotated, or the maps that a head needs are not kept.
+        DatasetError: there is no such split, or none to judge by.
+        TrainingError: the split that a head learned from is gone, or the maps that it needs are not kept.
     """
     localizer = Localizer.open(collection)
+    learned = dict.fromkeys(
+        head.stored.card["train_split"] for head in (localizer.main, localizer.detector) if head
+    )
+    gone = [name for name in learned if name not in collection.manifest.splits]
+    if gone:
+        raise TrainingError(
+            f"expected the split that the heads learned from, {gone[0]!r}, found it gone; train them anew: "
+            f"python -m localizer train --collection {collection.path}"
+        )
+    split = split_to_judge_by(collection, split, "--split", learned)
     truth = read_examples(collection, split, "map" if localizer.needs_maps else VECTOR, localizer.classes)
     rows = [image.image_id for image in truth.images]
     truth = replace(truth, inputs={**truth.inputs, **read_inputs(collection, rows, VECTOR)})
     look = Look(localizer, truth.inputs)
-    head = localizer.main or localizer.detector
     return Evaluation(
         split=split,
-        trained_on=str(head.stored.card["train_split"]) if head else "",
+        trained_on=str(next(iter(learned))),
         heads=localizer.digests,
         main_object=_evaluate_main(collection, localizer, truth, look) if localizer.main else None,
         detector=_evaluate_detector(localizer.detector, truth, look.found) if localizer.detector else None,

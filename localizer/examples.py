@@ -71,10 +71,7 @@ def read_examples(collection: Collection, split: str, given: str, classes: Seque
     """
     images = [image for image in collection.all_images() if image.split == split and image.objects]
     if not images:
-        splits = ", ".join(name or "(none)" for name in collection.manifest.splits)
-        raise TrainingError(
-            f"expected annotated images in split {split!r}, found none; the collection's splits: {splits}"
-        )
+        raise TrainingError(f"expected annotated images in split {split!r}, found none")
     rows = [image.image_id for image in images]
     return Examples(
         tuple(images),

@@ -23,12 +23,13 @@ def hold_out(examples: Examples, seed: int) -> tuple[Examples, Examples]:
     if parts < 2:  # noqa: PLR2004 - one side to learn from, one to judge by
         raise TrainingError(
             f"expected pictures that differ, found {len(examples)} that are near-duplicates of each other; "
-            "train on a larger split"
+            "annotate others, or train on a larger split"
         )
     splitter = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     splits = splitter.split(groups, _strata(examples.class_ids.numpy(), parts), groups)
-    # A large group makes its part larger than the others: the part nearest to a fair share is taken.
-    learned, held = min(splits, key=lambda split: abs(len(split[1]) - len(groups) / parts))
+    # A large group makes its part larger than the others: the part nearest to a fair share is taken, of equals the
+    # smaller.
+    learned, held = min(splits, key=lambda split: (abs(len(split[1]) - len(groups) / parts), len(split[1])))
     return examples.take(learned), examples.take(held)
 
 

@@ -12,6 +12,7 @@ from torch import nn
 from indexer.collection import Collection
 from indexer.copies import embed_copies
 from indexer.manifest import Manifest
+from indexer.splits import split_to_learn_from
 from localizer import checkpoint
 from localizer.alignment import align_semantic_index
 from localizer.checkpoint import MAIN, StoredHead
@@ -28,6 +29,7 @@ class TrainSummary:
 
     Attributes:
         task: name of what was taught.
+        split: that was learned from.
         examples: pictures that the published head was trained on.
         epochs: over all of them.
         held: how the examples held aside were answered by a head that had not seen them.
@@ -37,6 +39,7 @@ class TrainSummary:
     """
 
     task: str
+    split: str
     examples: int
     epochs: int
     held: Judgement
@@ -48,8 +51,8 @@ class TrainSummary:
         """In one line, with the `figures` of the examples held aside as text."""
         how = "stopped, best so far" if self.stopped else "trained"
         return (
-            f"{self.task}, {how}: {self.epochs} epochs over {self.examples} pictures in {self.seconds:.0f} s; "
-            f"of those held aside: {figures}"
+            f"{self.task}, {how}: {self.epochs} epochs over {self.examples} pictures of {self.split} "
+            f"in {self.seconds:.0f} s; of those held aside: {figures}"
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -57,20 +60,25 @@ class TrainSummary:
         return {**asdict(self), "folder": str(self.folder)}
 
 
-def train_and_publish(path: Path, task_name: str, split: str, settings: Settings, watch: Watch) -> TrainSummary:
+def train_and_publish(
+    path: Path, task_name: str, split: str | None, settings: Settings, watch: Watch
+) -> TrainSummary:
     """Train a head on a split of a collection and publish it; align the semantic index with one for main objects.
 
     A tenth of the examples is held aside: by them the number of epochs and the calibration are chosen, and, with
     copies of their pictures, what the semantic index scores by. Then a head is trained on all, as long as was
-    best.
+    best. For a split that is not named see `split_to_learn_from`; the former is that of a head in use.
 
     Raises:
         CollectionError: there is no collection, or it is damaged.
+        DatasetError: there is no such split.
         TrainingError: there is too little to learn from, or the loss is no number any more.
     """
     started = time.monotonic()
     with Collection.open(path) as collection:
         manifest = collection.manifest
+        former = checkpoint.train_split(path, task_name, *TASKS)
+        split = split_to_learn_from(collection, split, "--train-split", former)
         examples = read_examples(collection, split, settings.given, manifest.classes)
         learned, held = hold_out(examples, settings.seed)
         keep_maps = settings.given != VECTOR
@@ -94,6 +102,7 @@ def train_and_publish(path: Path, task_name: str, split: str, settings: Settings
             align_semantic_index(collection)
     return TrainSummary(
         task=task_name,
+        split=split,
         examples=learned_from,
         epochs=found.best.number,
         held=found.judged,

@@ -19,7 +19,7 @@ from localizer.report_page import ReportPage, render
 logger = logging.getLogger(__name__)
 
 
-def write_report(collection: Collection, out: Path, split: str = "val") -> list[Path]:
+def write_report(collection: Collection, out: Path, split: str | None = None) -> list[Path]:
     """Judge the heads of a collection on a split, and write what there is to see into a folder; its files.
 
     Pictures whose files are gone are left out of the page, which names them.

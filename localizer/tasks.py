@@ -73,13 +73,12 @@ class MainObjectTask:
         """Yield each epoch.
 
         Raises:
-            TrainingError: neither class nor box is to be taught.
+            TrainingError: neither class nor box is to be taught; a class that is the only one needs no teaching.
         """
         settings, shape = self.settings, HeadShape.of(examples.inputs, self.classes)
-        if not settings.class_weight and not settings.box_weight:
-            raise TrainingError(
-                "expected a weight above 0 for class or box, found 0 for both; give one of them more"
-            )
+        if not settings.box_weight and not (settings.class_weight and self.classes > 1):
+            what, found = ("class or box", "0 for both") if self.classes > 1 else ("box", "0, and one class alone")
+            raise TrainingError(f"expected a weight above 0 for {what}, found {found}; give more")
         recipe = Recipe(batch=64, rate=2e-3, memory=0.98, epochs=settings.epochs, seed=settings.seed)
         return train(
             lambda: make_head(shape),

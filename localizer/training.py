@@ -60,9 +60,13 @@ def train(make_head: Callable[[], nn.Module], loss: Loss, examples: Examples, re
     """Yield each epoch; the learning rate goes up and down once over all of them.
 
     Raises:
-        TrainingError: there is nothing to tell apart, or the loss is no number any more.
+        TrainingError: there is too little to learn from, or the loss is no number any more.
     """
-    _check(examples)
+    if len(examples) < 2:  # noqa: PLR2004 - a batch of one picture could not be normalised
+        raise TrainingError(
+            f"expected two pictures or more to learn from beside those held aside, found {len(examples)}; "
+            "annotate three or more that differ, or train on a larger split"
+        )
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)
         head = make_head()
@@ -146,12 +150,3 @@ def _groups(head: nn.Module) -> list[dict[str, Any]]:
         {"params": [one for one in parameters if one.ndim > 1], "weight_decay": _DECAY},
         {"params": [one for one in parameters if one.ndim <= 1], "weight_decay": 0.0},
     ]
-
-
-def _check(examples: Examples) -> None:
-    classes = len(set(examples.class_ids.tolist()))
-    if len(examples) < 2 or classes < 2:  # noqa: PLR2004 - fewer tell nothing apart
-        raise TrainingError(
-            f"expected pictures of two classes or more to learn from, found {len(examples)} of {classes}; "
-            "train on a larger split"
-        )

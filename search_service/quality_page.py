@@ -1,5 +1,7 @@
 """The page that says how good search and heads are, from what the evaluations kept; nothing is computed for it."""
 
+import shlex
+
 from flask import Blueprint, render_template, request
 
 from indexer import retrieval_record
@@ -24,6 +26,7 @@ def quality_page() -> str:
     collection = engine().collection
     retrieval, evaluation = _RETRIEVALS.of(collection), _EVALUATIONS.of(collection)
     record = evaluation.record
+    splits = [name for name in collection.manifest.splits if name]
     state = QualityState.read(request.args, _classes(record))
     curves = views.curves(record) if record else []
     matrix = views.matrix(record) if record else []
@@ -33,6 +36,8 @@ def quality_page() -> str:
         state=state,
         retrieval=retrieval,
         evaluation=evaluation,
+        only_split=splits[0] if len(splits) == 1 else None,
+        quote=shlex.quote,
         heads=checkpoint.digests(collection.path, collection.manifest.fingerprint),
         figure_texts=FIGURE_TEXTS,
         tiles=views.tiles(retrieval.record, record),

@@ -126,6 +126,15 @@ def test_many_pictures_of_one_thing_are_not_all_that_is_held_aside() -> None:
     assert len(held) < len(learned) / 4
 
 
+@pytest.mark.parametrize("alike", [2, 4, 9])
+def test_of_two_things_that_with_fewer_pictures_is_held_aside(alike: int) -> None:
+    one, other = different(2)
+
+    learned, held = hold_out(numbered(np.stack([one] * alike + [other])), seed=0)
+
+    assert (len(learned), len(held)) == (alike, 1)
+
+
 @pytest.mark.parametrize("count", [1, 12])
 def test_pictures_that_are_all_alike_cannot_be_parted(count: int) -> None:
     made = numbered(np.ones((count, 4), dtype=np.float32))

@@ -1,4 +1,4 @@
-"""The split that a build makes where no list names any: by classes, near-duplicates together, then kept."""
+"""The split that a build makes where no list names any: by classes, near-duplicates together, kept ever after."""
 
 import shutil
 from collections import Counter
@@ -131,7 +131,7 @@ def test_of_fewer_than_five_all_are_to_learn_from(count: int) -> None:
 
 
 def test_pictures_of_one_thing_are_all_to_learn_from() -> None:
-    assert split(images_of(["cat"] * 12), np.ones((12, 4), np.float32) / 2) == [TRAIN] * 12
+    assert split(images_of(["cat"] * 12), unit_rows(np.ones((12, 4), np.float32))) == [TRAIN] * 12
 
 
 def test_no_vectors_are_asked_for_where_all_have_a_side() -> None:
