@@ -23,7 +23,12 @@ from indexer.errors import BoxError, ImageError, TooLargeError
 from indexer.records import Box
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MEDIA_TYPES = {
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".jfif": "image/jpeg",
+    ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif", ".bmp": "image/bmp",
+    ".tif": "image/tiff", ".tiff": "image/tiff",
+}  # fmt: skip
+SUFFIXES = tuple(MEDIA_TYPES)
 MAX_PIXELS = 80_000_000
 MIN_SIDE = 8  # pixels; below this there is nothing to see, and nothing to compare
 MAX_ASPECT = 100  # times as long as wide; panoramas reach 20, and squashed to a square a strip is a smear
@@ -62,6 +67,16 @@ _CONTINUATIONS = [
 ]
 """What a cut scan might go on with: all three bits that may come first, and no byte that begins a marker."""
 _ZEROS = bytes(64)  # may fill a file that was not written to its end: then they stand in for pixels
+
+_CONVERTIBLE = {
+    b"%PDF": "PDF", b"8BPS": "PSD", b"\xff\x0a": "JPEG XL", b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"\x00\x00\x00\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000",
+}  # fmt: skip
+"""First bytes of formats that pictures come in, too -> what they are called."""
+_BRANDS = {
+    "AVIF": {b"avif", b"avis"},
+    "HEIC": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
+}  # of the box "ftyp": ISO/IEC 23008-12, annex B; AV1 Image File Format, section 6
 
 # Pillow warns above 89 million pixels; `_check_size` refuses before that.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -180,9 +195,23 @@ def _open(data: bytes) -> ImageFile:
         message = f"expected at most {MAX_PIXELS:,} pixels, found far more; scale it down"
         raise TooLargeError(message) from None
     except UnidentifiedImageError as error:
-        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
+        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found {_what_else(data)}") from error
     except _DECODE_ERRORS as error:
         raise _damaged(error) from error
+
+
+def _what_else(data: bytes) -> str:
+    """What a file is that is no picture of `FORMATS`, and what to do about it where that is known."""
+    if not data:
+        return "an empty file"
+    names = [name for start, name in _CONVERTIBLE.items() if data.startswith(start)]
+    if data[4:8] == b"ftyp":
+        size = int.from_bytes(data[:4])
+        brands = {data[place : place + 4] for place in (8, *range(16, min(size, 256), 4))}
+        names = [name for name, known in _BRANDS.items() if known & brands] or ["a video"]
+    if data.startswith(b"<") and b"<svg" in data[:1_000]:
+        names = ["SVG"]
+    return f"{names[0]}; convert it to JPEG" if names else "something else"
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
