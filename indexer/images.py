@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -67,6 +68,10 @@ _CONTINUATIONS = [
 ]
 """What a cut scan might go on with: all three bits that may come first, and no byte that begins a marker."""
 _ZEROS = bytes(64)  # may fill a file that was not written to its end: then they stand in for pixels
+
+_SAME = 2  # of 255 shades: as far as profiles of sRGB are from each other
+_MAX_PROFILE = 4 * 2**20  # bytes; those of presses take about 2 MiB
+_COLOURS = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}  # mode -> that of its colours, which else are RGB
 
 _CONVERTIBLE = {
     b"%PDF": "PDF", b"8BPS": "PSD", b"\xff\x0a": "JPEG XL", b"\x00\x00\x00\x0cJXL ": "JPEG XL",
@@ -302,7 +307,9 @@ def _decode_pixels(image: ImageFile, side: int | None, box: Box | None) -> Pictu
         pixels = _reduce(pixels, min(pixels.size) // (2 * side))
     if part:
         pixels = _crop(pixels, part, pixels.width / width, pixels.height / height)
-    return Picture(_to_rgb(pixels), width, height)
+    shown = _to_rgb(pixels)
+    shown.info.pop("icc_profile", None)  # it does not hold any more
+    return Picture(shown, width, height)
 
 
 def _inside(box: Box, width: int, height: int) -> Box:
@@ -368,10 +375,60 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Every Pillow mode as RGB: deep greys scaled to 8 bits, transparency laid over white."""
     if image.mode.startswith("I") or image.mode == "F":
         return _grey_to_8_bits(image).convert("RGB")
+    managed = _to_srgb(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
+        if managed is not None:
+            managed.putalpha(layer.getchannel("A"))
+            layer = managed
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return managed or (image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _to_srgb(image: Image.Image) -> Image.Image | None:
+    """Its colours as its ICC profile means them, in sRGB; None where it has none, or one that changes nothing."""
+    profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or not 0 < len(profile) <= _MAX_PROFILE:
+        return None
+    mode = _COLOURS.get(image.mode, "RGB")
+    transform = _transform(profile, mode)
+    if transform is None:
+        return None
+    if image.mode.startswith("P"):
+        image = image.convert("RGBA")  # Pillow warns of a palette with transparency that becomes RGB at once
+    return transform.apply(image if image.mode == mode else image.convert(mode))
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From a profile to sRGB; None for a broken one, one of other colours than the mode's, and sRGB itself.
+
+    Relative colorimetric with black point compensation: what sRGB can show keeps its colour, white is white, and
+    black is black. For the usual profiles, of a matrix, every intent is that one.
+    """
+    try:
+        transform = ImageCms.ImageCmsTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        samples = _samples(mode)
+        there, back = (
+            np.asarray(pixels, dtype=int) for pixels in (samples.convert("RGB"), transform.apply(samples))
+        )
+    except (*_DECODE_ERRORS, ImageCms.PyCMSError):
+        return None
+    return None if np.abs(there - back).max() <= _SAME else transform
+
+
+def _samples(mode: str) -> Image.Image:
+    """A row of pixels with colours from all over a mode's."""
+    steps = np.linspace(0, 255, 9 if mode != "L" else 256).astype(np.uint8)
+    grid = np.stack(np.meshgrid(*[steps] * len(mode)), axis=-1).reshape(1, -1, len(mode))
+    return Image.frombytes(mode, (grid.shape[1], 1), grid.tobytes())
 
 
 def _reduce(image: Image.Image, factor: int) -> Image.Image:
