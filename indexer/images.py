@@ -10,11 +10,12 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 from PIL.ImageFile import ImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
@@ -23,7 +24,12 @@ from indexer.errors import BoxError, ImageError, TooLargeError
 from indexer.records import Box
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MEDIA_TYPES = {
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".jpe": "image/jpeg", ".jfif": "image/jpeg",
+    ".png": "image/png", ".webp": "image/webp", ".gif": "image/gif", ".bmp": "image/bmp",
+    ".tif": "image/tiff", ".tiff": "image/tiff",
+}  # fmt: skip
+SUFFIXES = tuple(MEDIA_TYPES)
 MAX_PIXELS = 80_000_000
 MIN_SIDE = 8  # pixels; below this there is nothing to see, and nothing to compare
 MAX_ASPECT = 100  # times as long as wide; panoramas reach 20, and squashed to a square a strip is a smear
@@ -62,6 +68,20 @@ _CONTINUATIONS = [
 ]
 """What a cut scan might go on with: all three bits that may come first, and no byte that begins a marker."""
 _ZEROS = bytes(64)  # may fill a file that was not written to its end: then they stand in for pixels
+
+_SAME = 2  # of 255 shades: as far as profiles of sRGB are from each other
+_MAX_PROFILE = 4 * 2**20  # bytes; those of presses take about 2 MiB
+_COLOURS = {"1": "L", "L": "L", "LA": "L", "CMYK": "CMYK"}  # mode -> that of its colours, which else are RGB
+
+_CONVERTIBLE = {
+    b"%PDF": "PDF", b"8BPS": "PSD", b"\xff\x0a": "JPEG XL", b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"\x00\x00\x00\x0cjP  ": "JPEG 2000", b"\xff\x4f\xff\x51": "JPEG 2000",
+}  # fmt: skip
+"""First bytes of formats that pictures come in, too -> what they are called."""
+_BRANDS = {
+    "AVIF": {b"avif", b"avis"},
+    "HEIC": {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"},
+}  # of the box "ftyp": ISO/IEC 23008-12, annex B; AV1 Image File Format, section 6
 
 # Pillow warns above 89 million pixels; `_check_size` refuses before that.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
@@ -211,9 +231,23 @@ def _open(data: bytes) -> ImageFile:
         message = f"expected at most {MAX_PIXELS:,} pixels, found far more; scale it down"
         raise TooLargeError(message) from None
     except UnidentifiedImageError as error:
-        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found something else") from error
+        raise ImageError(f"expected a picture ({', '.join(FORMATS)}), found {_what_else(data)}") from error
     except _DECODE_ERRORS as error:
         raise _damaged(error) from error
+
+
+def _what_else(data: bytes) -> str:
+    """What a file is that is no picture of `FORMATS`, and what to do about it where that is known."""
+    if not data:
+        return "an empty file"
+    names = [name for start, name in _CONVERTIBLE.items() if data.startswith(start)]
+    if data[4:8] == b"ftyp":
+        size = int.from_bytes(data[:4])
+        brands = {data[place : place + 4] for place in (8, *range(16, min(size, 256), 4))}
+        names = [name for name, known in _BRANDS.items() if known & brands] or ["a video"]
+    if data.startswith(b"<") and b"<svg" in data[:1_000]:
+        names = ["SVG"]
+    return f"{names[0]}; convert it to JPEG" if names else "something else"
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -304,7 +338,9 @@ def _decode_pixels(image: ImageFile, side: int | None, box: Box | None) -> Pictu
         pixels = _reduce(pixels, min(pixels.size) // (2 * side))
     if part:
         pixels = _crop(pixels, part, pixels.width / width, pixels.height / height)
-    return Picture(_to_rgb(pixels), width, height)
+    shown = _to_rgb(pixels)
+    shown.info.pop("icc_profile", None)  # it does not hold any more
+    return Picture(shown, width, height)
 
 
 def _inside(box: Box, width: int, height: int) -> Box:
@@ -370,10 +406,60 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     """Every Pillow mode as RGB: deep greys scaled to 8 bits, transparency laid over white."""
     if image.mode.startswith("I") or image.mode == "F":
         return _grey_to_8_bits(image).convert("RGB")
+    managed = _to_srgb(image)
     if image.has_transparency_data:
         layer = image.convert("RGBA")
+        if managed is not None:
+            managed.putalpha(layer.getchannel("A"))
+            layer = managed
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image if image.mode == "RGB" else image.convert("RGB")
+    return managed or (image if image.mode == "RGB" else image.convert("RGB"))
+
+
+def _to_srgb(image: Image.Image) -> Image.Image | None:
+    """Its colours as its ICC profile means them, in sRGB; None where it has none, or one that changes nothing."""
+    profile = image.info.get("icc_profile")
+    if not isinstance(profile, bytes) or not 0 < len(profile) <= _MAX_PROFILE:
+        return None
+    mode = _COLOURS.get(image.mode, "RGB")
+    transform = _transform(profile, mode)
+    if transform is None:
+        return None
+    if image.mode.startswith("P"):
+        image = image.convert("RGBA")  # Pillow warns of a palette with transparency that becomes RGB at once
+    return transform.apply(image if image.mode == mode else image.convert(mode))
+
+
+@lru_cache(maxsize=16)
+def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
+    """From a profile to sRGB; None for a broken one, one of other colours than the mode's, and sRGB itself.
+
+    Relative colorimetric with black point compensation: what sRGB can show keeps its colour, white is white, and
+    black is black. For the usual profiles, of a matrix, every intent is that one.
+    """
+    try:
+        transform = ImageCms.ImageCmsTransform(
+            ImageCms.ImageCmsProfile(io.BytesIO(profile)),
+            ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+            mode,
+            "RGB",
+            ImageCms.Intent.RELATIVE_COLORIMETRIC,
+            flags=ImageCms.Flags.BLACKPOINTCOMPENSATION,
+        )
+        samples = _samples(mode)
+        there, back = (
+            np.asarray(pixels, dtype=int) for pixels in (samples.convert("RGB"), transform.apply(samples))
+        )
+    except (*_DECODE_ERRORS, ImageCms.PyCMSError):
+        return None
+    return None if np.abs(there - back).max() <= _SAME else transform
+
+
+def _samples(mode: str) -> Image.Image:
+    """A row of pixels with colours from all over a mode's."""
+    steps = np.linspace(0, 255, 9 if mode != "L" else 256).astype(np.uint8)
+    grid = np.stack(np.meshgrid(*[steps] * len(mode)), axis=-1).reshape(1, -1, len(mode))
+    return Image.frombytes(mode, (grid.shape[1], 1), grid.tobytes())
 
 
 def _reduce(image: Image.Image, factor: int) -> Image.Image:

@@ -1,11 +1,13 @@
 """The JSON API, version 1; its specification is made from these routes and their schemas."""
 
+from pathlib import PurePath
 from typing import Any
 
 from flask import Response, jsonify, request, send_file
 from flask_smorest import Blueprint
 
 from indexer.errors import LookalikeError
+from indexer.images import MEDIA_TYPES
 from indexer.records import IndexedImage
 from search_service.admission import DEADLINE
 from search_service.answer_schemas import (
@@ -177,8 +179,10 @@ def picture_file(image_id: int) -> Response:
     name = "".join(letter if letter.isprintable() else "_" for letter in found.filename)
     files = engine().files
     files.path(found)
+    kind = MEDIA_TYPES[PurePath(name).suffix.lower()]  # those that the system knows differ
     return cached(
-        found.sha256, lambda: send_file(files.source(found), download_name=name, etag=False, conditional=False)
+        found.sha256,
+        lambda: send_file(files.source(found), kind, download_name=name, etag=False, conditional=False),
     )
 
 

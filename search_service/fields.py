@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+import re
 from typing import Any
+from urllib.parse import unquote
 
 from marshmallow import ValidationError, fields, validate
 
@@ -20,15 +22,6 @@ class Whole(fields.Integer):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ANN401
         if isinstance(value, bool | float) or (isinstance(value, str) and not value.isascii()):
             raise self.make_error("invalid", input=value)
-        return super()._deserialize(value, attr, data, **kwargs)
-
-
-class WholeId(fields.Integer):
-    """A whole number that stands for something: in JSON it comes as no text."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ANN401
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ValidationError("a whole number")
         return super()._deserialize(value, attr, data, **kwargs)
 
 
@@ -94,16 +87,32 @@ class Corners(fields.List[float]):
         pass
 
 
+_DATA_URI = re.compile(r"\s*data:([^,]*),", re.IGNORECASE)  # RFC 2397
+
+
 class Base64(fields.String):
-    """Bytes in base64; line breaks and spaces do not count."""
+    """Bytes in base64 of either alphabet (RFC 4648), with padding or without, plain or as a data URI.
+
+    Line breaks and spaces do not count.
+    """
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:  # noqa: ANN401, ARG002
+        if not isinstance(value, str):
+            raise _not_base64(repr(value)[:50])
+        if uri := _DATA_URI.match(value):
+            if "base64" not in uri[1].replace(" ", "").lower().split(";")[1:]:
+                raise _not_base64("a data URI without ;base64")
+            value = unquote(value[uri.end() :])
+        letters = "".join(value.split()).replace("-", "+").replace("_", "/").rstrip("=")
         try:
-            return base64.b64decode("".join(value.split()), validate=True)
-        except (binascii.Error, AttributeError, ValueError) as error:
-            found = "another text" if isinstance(value, str) else repr(value)[:50]
-            message = f"expected image_base64 to be the bytes of a file in base64, and nothing else, found {found}"
-            raise RequestError(400, "invalid_base64", message) from error
+            return base64.b64decode(letters + "=" * (-len(letters) % 4), validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise _not_base64("another text") from error
+
+
+def _not_base64(found: str) -> RequestError:
+    message = f"expected image_base64 to be the bytes of a file in base64, and nothing else, found {found}"
+    return RequestError(400, "invalid_base64", message)
 
 
 class Upload(fields.Raw):

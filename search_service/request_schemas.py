@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, post_load, validate
 
 from indexer.filters import Filters
 from search_service.errors import RequestError
-from search_service.fields import Base64, Corners, Flag, Number, Upload, Whole, WholeId, Word, Words
+from search_service.fields import Base64, Corners, Flag, Number, Upload, Whole, Word, Words
 from search_service.records import (
     DEFAULT_K,
     IMAGES,
@@ -119,8 +119,8 @@ class ListSchema(FilterFields, PageFields):
 class PictureSchema(RequestSchema):
     """One picture: indexed, sent, or asked about before; and, if not all of it is meant, a box on it."""
 
-    image_id = WholeId(**_of("an indexed image"))
-    image_base64 = Base64(**_of("the bytes of a picture file", format="byte"))
+    image_id = Whole(**_of("an indexed image"))
+    image_base64 = Base64(**_of("the bytes of a picture file, plain or as a data URI", format="byte"))
     embedding = fields.String(
         error_messages={"invalid": "a text that an answer gave"},
         **_of("what an earlier answer gave for a picture"),

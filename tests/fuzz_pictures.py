@@ -36,7 +36,7 @@ _KINDS = {
     "crashes the decoder": CRASHED,
     "ended from outside": CRASHED,
     "takes longer": LATE,
-    "found something else": "refused: no picture",
+    "expected a picture (": "refused: no picture",
     "damaged or cut off": "refused: damaged",
     "pixels, found": "refused: too large",
     "pixels a side": "refused: too small",

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask.testing import FlaskClient
@@ -19,6 +20,7 @@ from search_service.engine import SearchEngine
 from search_service.picture_files import PictureFiles
 from search_service.query_embedding import MAX_PICTURE_BYTES
 from search_service.settings import Settings
+from tests.conftest import client_of
 from tests.test_images import NOISE, black_png, encoded
 
 
@@ -106,6 +108,97 @@ def test_base64_may_come_in_lines(client: FlaskClient, devkit: Path) -> None:
     assert body["results"][0]["image_id"] == 5
 
 
+def as_people_send_it(data: bytes) -> dict[str, str]:
+    """Kinds of base64 of a file whose length leaves the padding to be seen, and both letters of an alphabet."""
+    plain = base64.b64encode(data).decode()
+    assert plain.endswith("=")
+    assert "/" in plain
+    assert "+" in plain
+    safe = base64.urlsafe_b64encode(data).decode()
+    return {
+        "unpadded": plain.rstrip("="),
+        "url-safe": safe,
+        "url-safe, unpadded": safe.rstrip("="),
+        "lines of Windows": plain.replace("A", "A\r\n\t") + "\r\n",
+        "data URI": f"data:image/jpeg;base64,{plain}",
+        "no media type": f"data:;base64,{plain}",
+        "another media type": f"data:application/octet-stream;base64,{plain}",
+        "parameters": f"data:image/jpeg;name=a.jpg;charset=utf-8;base64,{plain}",
+        "capitals and spaces": f"  DATA:image/JPEG; BASE64,\n {plain}",
+        "quoted": f"data:image/jpeg;base64,{quote(plain, safe='')}",
+        "data URI, url-safe": f"data:image/jpeg;base64,{safe.rstrip('=')}",
+    }
+
+
+def test_base64_is_taken_as_people_send_it(client: FlaskClient, devkit: Path) -> None:
+    data = indexed_file(devkit, 5)
+    data += bytes(-len(data) % 3) + b"\xfb\xef\xbe\xff\xff\xff\x00"  # behind the end marker: ++++////AA==
+
+    for kind, text in as_people_send_it(data).items():
+        single = client.post("/api/v1/search", json={"image_base64": text}).get_json()
+        batch = client.post("/api/v1/search/batch", json={"queries": [{"image_base64": text}]}).get_json()
+        located = client.post("/api/v1/localize", json={"image_base64": text})
+        for answer in (single, batch["answers"][0]["answer"]):
+            assert answer["results"][0]["image_id"] == 5, kind
+        assert error_of(located)["code"] == "no_head", kind  # it is read, and no head is trained
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("data:image/jpeg,%FF%D8%FF", "a data URI without ;base64"),
+        ("data:base64,aaaa", "a data URI without ;base64"),
+        ("data:image/jpeg;base64", "another text"),
+        ("https://example.org/a.jpg", "another text"),
+        ("aaaa=aaaa", "another text"),
+        ("aaaaa", "another text"),
+        ("data:image/jpeg;base64,data:image/jpeg;base64,aaaa", "another text"),
+        ("data:image/jpeg;base64,%FF%C3", "another text"),
+        ("\uff21aaa", "another text"),
+        (["aaaa"], "['aaaa']"),
+        (True, "True"),
+    ],
+)
+def test_what_is_no_base64_is_refused_in_one_line(client: FlaskClient, text: object, found: str) -> None:
+    for body in ({"image_base64": text}, {"positives": [{"image_id": 1}], "negatives": [{"image_base64": text}]}):
+        response = client.post("/api/v1/search", json=body)
+
+        assert response.status_code == 400
+        assert error_of(response)["code"] == "invalid_base64"
+        expected = "expected image_base64 to be the bytes of a file in base64, and nothing else"
+        assert error_of(response)["message"] == f"{expected}, found {found}"
+
+
+def test_an_image_id_may_be_text(client: FlaskClient) -> None:
+    for text in ("7", " 7 ", "007"):
+        single = client.post("/api/v1/search", json={"image_id": text}).get_json()
+        among = client.post("/api/v1/search", json={"positives": [{"image_id": text}]}).get_json()
+        batch = client.post("/api/v1/search/batch", json={"queries": [{"image_id": text}]}).get_json()
+
+        for answer in (single, among, batch["answers"][0]["answer"]):
+            assert answer["query"]["positives"][0]["image_id"] == 7
+
+
+@pytest.mark.parametrize(
+    "value", ["one", "", "1e3", "12.0", 12.0, "\u0661\u0662", "0x7", True, [7], "7 8", "9" * 5_000]
+)
+def test_what_is_no_whole_number_is_no_image_id(client: FlaskClient, value: object) -> None:
+    response = client.post("/api/v1/search", json={"image_id": value})
+
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "invalid_image_id"
+    assert error_of(response)["message"].startswith("expected image_id to be a whole number, found ")
+
+
+@pytest.mark.parametrize("value", ["-1", "40", "9" * 30])
+def test_text_of_an_image_that_there_is_not_is_unknown(client: FlaskClient, value: str) -> None:
+    by_text = client.post("/api/v1/search", json={"image_id": value})
+    by_number = client.post("/api/v1/search", json={"image_id": int(value)})
+
+    assert (by_text.status_code, error_of(by_text)) == (by_number.status_code, error_of(by_number))
+    assert by_text.status_code == 404
+
+
 def test_similar_is_the_search_by_id(client: FlaskClient) -> None:
     by_get = client.get("/api/v1/images/7/similar?k=5").get_json()
     by_post = client.post("/api/v1/search", json={"image_id": 7, "k": 5}).get_json()
@@ -124,6 +217,22 @@ def test_an_image_has_its_record_its_file_and_a_thumbnail(client: FlaskClient, d
     with Image.open(io.BytesIO(thumbnail.data)) as small:
         assert max(small.size) == 320
         assert small.width / small.height == pytest.approx(record["width"] / record["height"], abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [(".jfif", "image/jpeg"), (".JPE", "image/jpeg"), (".JPG", "image/jpeg"), (".webp", "image/webp")],
+)
+def test_a_file_is_sent_as_what_its_ending_says(
+    own_devkit: Path, tmp_path: Path, request_build: Callable[..., BuildRequest], ending: str, kind: str
+) -> None:
+    (own_devkit / "JPEGImages/000000.jpg").rename(own_devkit / f"JPEGImages/000000{ending}")
+    build(request_build(tmp_path / "collection", voc_root=own_devkit))
+    engine = SearchEngine.open(Settings(collection=tmp_path / "collection"))
+
+    response = client_of(engine).get("/api/v1/images/0/file")
+
+    assert (response.status_code, response.content_type) == (200, kind)
 
 
 @pytest.mark.parametrize("kind", ["image_url", "thumbnail_url"])
@@ -202,7 +311,6 @@ def test_k_in_json_may_be_of_no_other_type(client: FlaskClient, k: Any) -> None:
     [
         ({}, "no_image"),
         ({"image_id": 1, "image_base64": "aaaa"}, "no_image"),
-        ({"image_id": "1"}, "invalid_image_id"),
         ({"image_id": True}, "invalid_image_id"),
         ({"image_base64": "@@@"}, "invalid_base64"),
         ({"image_base64": 7}, "invalid_base64"),

@@ -114,16 +114,64 @@ def test_what_is_appended_to_a_picture_is_not_looked_at(form: str) -> None:
     "before", [b"PK\x03\x04", b"<html>", b"%PDF-1.7\n", b"GIF", b"<svg xmlns='http://www.w3.org/2000/svg'/>"]
 )
 def test_a_picture_behind_something_else_is_no_picture(before: bytes) -> None:
-    with pytest.raises(ImageError, match="found something else"):
+    with pytest.raises(ImageError, match=r"expected a picture \(JPEG, PNG, WEBP, GIF, BMP, TIFF\), found"):
         images.decode(before + encoded(RED))
 
 
-@pytest.mark.parametrize("form", ["PPM", "ICO", "TGA", "PCX", "EPS", "PDF", "JPEG2000", "SGI"])
+@pytest.mark.parametrize("form", ["PPM", "ICO", "TGA", "PCX", "EPS", "SGI"])
 def test_formats_that_are_not_listed_are_refused(form: str) -> None:
     with pytest.raises(
         ImageError, match=r"expected a picture \(JPEG, PNG, WEBP, GIF, BMP, TIFF\), found something else"
     ):
         images.decode(encoded(RED, form))
+
+
+def container(major: bytes, *others: bytes) -> bytes:
+    """The first box of a file of the ISO base media format, and what could be the second."""
+    box = b"ftyp" + major + bytes(4) + b"".join(others)
+    return struct.pack(">I", len(box) + 4) + box + struct.pack(">I", 8) + b"meta"
+
+
+@pytest.mark.parametrize(
+    ("data", "called"),
+    [
+        *[(container(brand, b"mif1", b"heic"), "HEIC") for brand in (b"heic", b"heix", b"hevc", b"mif1", b"msf1")],
+        (container(b"mif1", b"miaf", b"heix"), "HEIC"),
+        (container(b"heic"), "HEIC"),
+        (container(b"mif1"), "HEIC"),
+        (encoded(RED, "AVIF"), "AVIF"),
+        (container(b"avis", b"msf1"), "AVIF"),
+        (container(b"mif1", b"miaf", b"avif"), "AVIF"),
+        (container(b"isom", b"mp42"), "a video"),
+        (container(b"qt  "), "a video"),
+        (encoded(RED, "JPEG2000"), "JPEG 2000"),
+        (encoded(RED, "JPEG2000", no_jp2=True), "JPEG 2000"),
+        (b"\xff\x0a" + bytes(50), "JPEG XL"),
+        (b"\x00\x00\x00\x0cJXL \r\n\x87\n", "JPEG XL"),
+        (encoded(RED, "PDF"), "PDF"),
+        (b"8BPS" + bytes(50), "PSD"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
+        (b"<?xml version='1.0'?><!-- drawn --><svg/>", "SVG"),
+    ],
+)
+def test_formats_that_can_be_converted_are_called_by_name(data: bytes, called: str) -> None:
+    with pytest.raises(ImageError) as caught:
+        images.decode(data)
+
+    assert str(caught.value) == (
+        f"expected a picture (JPEG, PNG, WEBP, GIF, BMP, TIFF), found {called}; convert it to JPEG"
+    )
+
+
+@pytest.mark.parametrize("data", [b"ftyp", b"\x00\x00\x00\x00ftyp", container(b"heic")[:9], b"<html>", bytes(300)])
+def test_the_beginning_of_a_format_is_not_taken_for_a_picture(data: bytes) -> None:
+    with pytest.raises(ImageError, match="expected a picture"):
+        images.decode(data)
+
+
+def test_an_empty_file_is_called_so() -> None:
+    with pytest.raises(ImageError, match="found an empty file"):
+        images.decode(b"")
 
 
 @pytest.mark.parametrize("form", images.FORMATS)

@@ -76,20 +76,25 @@ def test_unannotated_are_those_without_a_file_of_annotations(own_devkit: Path) -
     assert read.images[0].objects == ()
 
 
-def test_pictures_of_other_formats_count_and_other_files_do_not(own_devkit: Path) -> None:
-    (own_devkit / "JPEGImages/000000.jpg").rename(own_devkit / "JPEGImages/000000.PNG")
+@pytest.mark.parametrize("name", ["000000.PNG", "000000.jfif", "000000.jpe", "000000.JFIF", "000000.JPG"])
+def test_pictures_of_other_endings_count_and_other_files_do_not(own_devkit: Path, name: str) -> None:
+    (own_devkit / "JPEGImages/000000.jpg").rename(own_devkit / "JPEGImages" / name)
     (own_devkit / "JPEGImages/Thumbs.db").touch()
 
-    assert "000000.PNG" in names(voc.read_split(own_devkit, "all"))
+    assert name in names(voc.read_split(own_devkit, "all"))
     assert len(names(voc.read_split(own_devkit, "all"))) == 12
 
 
-def test_two_pictures_of_one_name_both_count_and_the_jpeg_owns_the_annotation(own_devkit: Path) -> None:
-    shutil.copy(own_devkit / "JPEGImages/000000.jpg", own_devkit / "JPEGImages/000000.png")
+@pytest.mark.parametrize("ending", ["jpg", "jfif", "jpe"])
+def test_two_pictures_of_one_name_both_count_and_the_jpeg_owns_the_annotation(
+    own_devkit: Path, ending: str
+) -> None:
+    (own_devkit / "JPEGImages/000000.jpg").rename(own_devkit / f"JPEGImages/000000.{ending}")
+    shutil.copy(own_devkit / f"JPEGImages/000000.{ending}", own_devkit / "JPEGImages/000000.png")
 
-    jpeg, png = voc.read_split(own_devkit).images[:2]
+    jpeg, png = sorted(voc.read_split(own_devkit).images[:2], key=lambda image: image.filename.endswith("png"))
 
-    assert (jpeg.filename, png.filename) == ("000000.jpg", "000000.png")
+    assert (jpeg.filename, png.filename) == (f"000000.{ending}", "000000.png")
     assert jpeg.objects
     assert not png.objects
 
