@@ -11,10 +11,10 @@ SCRIPT = Path(__file__).parents[1] / "scripts" / "quickstart"
 # Leaves behind what each command would, and nothing else.
 PYTHON = """#!/usr/bin/env bash
 case "$*" in
-  *sample*) mkdir -p data/sample/VOCdevkit/ImageSets ;;
-  *build*) mkdir -p data/sample/collection/generations ;;
+  *" sample "*) mkdir -p data/sample/VOCdevkit/ImageSets ;;
+  *" build "*) mkdir -p data/sample/collection/generations ;;
   *"train "*) mkdir -p "data/sample/collection/heads/${@: -1}" ;;
-  *map*) mkdir -p data/sample/collection/derived/000001; touch data/sample/collection/derived/000001/plane.npz ;;
+  *" map "*) mkdir -p data/sample/collection/derived/000001; touch data/sample/collection/derived/000001/plane.npz ;;
 esac
 """
 
