@@ -14,7 +14,7 @@ case "$*" in
   *" sample "*) mkdir -p data/sample/VOCdevkit/ImageSets ;;
   *" build "*) mkdir -p data/sample/collection/generations ;;
   *"train "*) mkdir -p "data/sample/collection/heads/${@: -1}" ;;
-  *" map "*) mkdir -p data/sample/collection/derived/000001; touch data/sample/collection/derived/000001/plane.npz ;;
+  *" map "*) touch data/sample/collection/plane.npz ;;
 esac
 """
 
@@ -33,8 +33,9 @@ def home(tmp_path: Path) -> Path:
 
 def run(home: Path) -> list[str]:
     """What it says."""
-    command = [home / "scripts" / "quickstart", "--no-serve"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stderr.splitlines()
+    command = [str(home / "scripts" / "quickstart"), "--no-serve"]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    return finished.stderr.splitlines()
 
 
 def test_each_step_tells_its_number_what_it_does_and_about_how_long(home: Path) -> None:
