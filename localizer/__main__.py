@@ -228,7 +228,7 @@ def align(collection: Path, *, quiet: bool) -> None:
 
 def _show_epoch(epoch: "Epoch", judged: "Judgement | None") -> None:
     held = "on all examples" if judged is None else f"held aside: loss {judged.loss:7.3f}  {_figures_text(judged)}"
-    click.echo(f"epoch {epoch.number:3}  loss {epoch.loss:7.3f}  {held}", err=True)
+    click.echo(f"epoch {epoch.number:3} of {epoch.planned}  loss {epoch.loss:7.3f}  {held}", err=True)
 
 
 def _silent(_: "Epoch", __: "Judgement | None") -> None:

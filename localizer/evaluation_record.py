@@ -24,6 +24,7 @@ class Verdict:
         box: the predicted one, (xmin, ymin, xmax, ymax) in pixels, half-open.
         iou: of predicted and true box, in [0, 1].
         right: whether the class is right and the IoU at least 0.5.
+        another: whether the class is right and the IoU with another object of that class at least 0.5.
     """
 
     image_id: int
@@ -33,6 +34,12 @@ class Verdict:
     box: tuple[float, float, float, float]
     iou: float
     right: bool
+    another: bool = False
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether no object of the class that was told is there."""
+        return not (self.right or self.another)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,13 +84,13 @@ def load(collection: Collection) -> EvaluationRecord | None:
 
 
 def load_verdicts(collection: Collection) -> dict[int, bool] | None:
-    """Image id -> whether class and box were right; None where main objects were not evaluated.
+    """Image id -> whether it is no mistake; None where main objects were not evaluated.
 
     Raises:
         CollectionError: the record is damaged, or of another version of this software.
     """
     record = load(collection)
-    return {one.image_id: one.right for one in record.verdicts} or None if record else None
+    return {one.image_id: not one.mistaken for one in record.verdicts} or None if record else None
 
 
 def _make(content: Record) -> EvaluationRecord:

@@ -37,6 +37,7 @@ def _curves(detector: DetectorEvaluation) -> dict[str, list[float]]:
 def _verdicts(main: MainObjectEvaluation) -> tuple[Verdict, ...]:
     best = main.answers.probabilities.max(1)
     boxes, marks = main.answers.boxes.tolist(), main.marks
+    overlaps = scoring.overlaps_with_class(main.answers.boxes, main.truth).tolist()
     made = [
         Verdict(
             image_id=image.image_id,
@@ -45,7 +46,10 @@ def _verdicts(main: MainObjectEvaluation) -> tuple[Verdict, ...]:
             probability=float(best.values[row]),
             box=pixel_box(boxes[row], image.width, image.height).corners,
             iou=float(marks[row, scoring.FIGURES.index("mean_iou")]),
-            right=bool(marks[row, scoring.FIGURES.index("class_and_iou_50")]),
+            right=(right := bool(marks[row, scoring.FIGURES.index("class_and_iou_50")])),
+            another=not right
+            and bool(marks[row, scoring.FIGURES.index("class_accuracy")])
+            and overlaps[row] >= scoring.HALF,
         )
         for row, image in enumerate(main.truth.images)
         if image.main_object

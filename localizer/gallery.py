@@ -15,6 +15,7 @@ from localizer import drawing
 from localizer.boxes import iou, pixel_box
 from localizer.drawing import PREDICTED, TRUE, Mark
 from localizer.evaluate import MainObjectEvaluation
+from localizer.scoring import overlaps_with_class
 
 _GROUP = 12  # cards
 _SIDE = 640  # pixels
@@ -89,11 +90,11 @@ def make_gallery(evaluation: MainObjectEvaluation, shelf: Shelf) -> dict[str, li
 
 
 def merits(evaluation: MainObjectEvaluation) -> Tensor:
-    """(N,) in [0, 1]: IoU times the probability of the true class, by which heads are chosen in training too."""
+    """(N,) in [0, 1]: IoU with the best object of the true class, times the probability of that class."""
     truth, answers = evaluation.truth, evaluation.answers
     known = truth.class_ids >= 0
     of_truth = answers.probabilities.gather(1, truth.class_ids.clamp(min=0)[:, None]).squeeze(1)
-    return iou(answers.boxes, truth.boxes) * torch.where(known, of_truth, 0.0)
+    return overlaps_with_class(answers.boxes, truth) * torch.where(known, of_truth, 0.0)
 
 
 def choose(merits: Tensor) -> dict[str, list[int]]:

@@ -93,7 +93,10 @@ def _tiles(main: Mapping[str, Any] | None, detector: Mapping[str, Any] | None) -
         spreads = main["intervals"]
         tiles += [(FIGURE_TEXTS[name], _share(main[name]), f"95 %: {_interval(spreads[name])}") for name in names]
     if detector:
-        below = f"classes of {COMMON} objects or more"
+        below = (
+            f"classes of {COMMON} objects or more; {_share(detector['map_50_all_classes'])} over all "
+            f"{len(detector['per_class'])}"
+        )
         tiles.append((f"detector, {FIGURE_TEXTS['map_50']}", _share(detector["map_50"]), below))
     return tiles
 

@@ -54,6 +54,15 @@ def best_overlaps(boxes: Tensor, truth: Examples) -> Tensor:
     return torch.stack([iou(box, _all_boxes(truth, row)).max() for row, box in enumerate(boxes)])
 
 
+def overlaps_with_class(boxes: Tensor, truth: Examples) -> Tensor:
+    """(N,): IoU of each picture's box (N, 4) with the best of the objects of its main object's class."""
+    class_ids, found = truth.objects.class_ids, []
+    for row, box in enumerate(boxes):
+        alike = truth.objects.real[row] & (class_ids[row] == truth.class_ids[row])
+        found.append(iou(box, truth.objects.boxes[row][alike]).max())
+    return torch.stack(found)
+
+
 def summarise(marks: Marks) -> dict[str, float]:
     """Figure -> mean over the pictures."""
     return dict(zip(FIGURES, marks.mean(axis=0).tolist(), strict=True))

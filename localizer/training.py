@@ -47,11 +47,13 @@ class Epoch:
 
     Attributes:
         number: from 1.
+        planned: how many there will be, unless it ends early.
         loss: mean over its batches.
         head: a copy with the moving average of weights, ready to be asked.
     """
 
     number: int
+    planned: int
     loss: float
     head: nn.Module
 
@@ -73,7 +75,7 @@ def train(make_head: Callable[[], nn.Module], loss: Loss, examples: Examples, re
     course = _Course(head, loss, examples, recipe)
     for number in range(1, recipe.epochs + 1):
         mean_loss = course.run_epoch()
-        yield Epoch(number=number, loss=mean_loss, head=course.averaged())
+        yield Epoch(number=number, planned=recipe.epochs, loss=mean_loss, head=course.averaged())
 
 
 class _Course:

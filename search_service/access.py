@@ -27,7 +27,8 @@ class Access:
         origins: of web pages whose scripts may use the API; `*` for all.
         rate: how many searches a client may ask for in which time, such as `600/minute`; None for any number,
             which `none` says as well.
-        proxies: how many proxies stand before the service, each of which adds to `X-Forwarded-For`.
+        proxies: how many proxies stand before the service, each of which adds to `X-Forwarded-For`
+            and `X-Forwarded-Proto`.
     """
 
     keys: ApiKeys | None = None

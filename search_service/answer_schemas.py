@@ -57,6 +57,14 @@ class MatchSchema(ImageSchema):
     """One result: its image, and how it was found."""
 
     score = fields.Float(metadata={"description": "cosine similarity in [-1, 1]; larger is closer"})
+    percentile = fields.Float(
+        metadata={
+            "description": "percentage of the other images, or objects, that score less for the same query, "
+            "filters aside; of more than 1,000, a fixed sample of 1,000 stands for all",
+            "minimum": 0,
+            "maximum": 100,
+        }
+    )
     object = fields.Nested(
         ObjectSchema,
         allow_none=True,

@@ -1,6 +1,8 @@
 """The Flask application: routes, limits, and the one place where errors become responses."""
 
 import logging
+import shlex
+from typing import Any
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request
 from flask_smorest import Api
@@ -8,12 +10,14 @@ from werkzeug.exceptions import HTTPException
 
 from indexer.errors import ImageError, LookalikeError, StoreUnreachableError
 from indexer.records import Box
+from indexer.sample_glyphs import CREDITS
 from search_service.admin import admin
 from search_service.answer_schemas import ErrorSchema, problem
 from search_service.api import MAX_BATCH_BYTES, api
 from search_service.docs_page import docs
 from search_service.engine import SearchEngine
 from search_service.errors import RequestError
+from search_service.examples import address_samples
 from search_service.guard import describe_security, guard, is_let_in
 from search_service.lending import add_lending, lent_or_none, served
 from search_service.map_page import maps
@@ -57,6 +61,13 @@ class _Api(Api):  # type: ignore[misc]  # flask-smorest is not typed
     """The specification, with errors as this application words them."""
 
     ERROR_SCHEMA = ErrorSchema
+
+    def addressed(self) -> dict[str, Any]:
+        """The specification, with examples that call the server by the name that this request has for it."""
+        return address_samples(self.spec.to_dict(), request.host_url.rstrip("/"))
+
+    def _openapi_json(self) -> Response:
+        return jsonify(self.addressed())
 
 
 logger = logging.getLogger(__name__)
@@ -152,17 +163,17 @@ def refuse(status: int, code: str, message: str) -> Response:
 def _page_context() -> dict[str, object]:
     opened = lent_or_none()
     if opened is None:
-        return {"rooms": [], "manifest": None, "path": served().path}
+        return {"rooms": [], "manifest": None, "path": shlex.quote(str(served().path))}
     engine = opened.engine
     return {
         "manifest": opened.manifest,
+        "is_sample": engine.files.credits() == CREDITS,
         "credits": engine.files.credits(),
         "page_ks": PAGE_KS,
         "modes": engine.modes,
         "targets": engine.targets,
         "poses": engine.catalogue.poses,
-        "whole": IndexedPicture,
-        "region": lambda image_id, corners: IndexedPicture(image_id, Box(*corners)),
+        "part": lambda image_id, corners=None: IndexedPicture(image_id, Box(*corners) if corners else None),
         "rooms": _ROOMS,
         "has_map": opened.picture_map.there,
         "of_parts": of_parts,

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, current_app, render_template
+from flask import Blueprint, current_app, render_template, request
+
+from search_service.query_reader import load_flat
+from search_service.request_schemas import RequestSchema
 
 docs = Blueprint("docs", __name__)
 
@@ -40,7 +43,8 @@ class Operation:
 @docs.get("/api/docs")
 def docs_page() -> str:
     """All routes with what they take, what they answer, and examples."""
-    spec: Spec = current_app.extensions["specification"].spec.to_dict()
+    load_flat(RequestSchema(), request.args)
+    spec: Spec = current_app.extensions["specification"].addressed()
     schemas = spec["components"]["schemas"]
     operations = [
         _operation(path, method, told, schemas)

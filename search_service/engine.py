@@ -198,7 +198,7 @@ class SearchEngine:
 
     def _prepare(self, query: Query, wishes: Wishes, timings: Timings, deadline: Deadline) -> _Asked:
         check_query(query)
-        check_wishes(wishes, self.targets)
+        check_wishes(wishes, self.targets, annotated=bool(self.collection.manifest.objects))
         check_filters(wishes.filters, self.collection.manifest, self.collection.poses)
         mode = settle_mode(wishes, self.modes, self._why_no_localizer or _NO_MAIN_HEAD)
         sent = query.positives + query.negatives
@@ -223,7 +223,13 @@ class SearchEngine:
             object_ids = [one.object_id for one in ranking.results if one.object_id is not None]
             labels = self.collection.labels(object_ids) if object_ids else [None] * len(found)
         matches = [
-            Match(image=image, score=one.score, object=label, near_duplicates=one.near_duplicates)
+            Match(
+                image=image,
+                score=one.score,
+                percentile=one.percentile,
+                object=label,
+                near_duplicates=one.near_duplicates,
+            )
             for image, one, label in zip(found, ranking.results, labels, strict=True)
         ]
         return Answer(

@@ -1,6 +1,9 @@
 """How each route is called with curl and with Python, for the documentation."""
 
-_API = "http://127.0.0.1:8000/api/v1"
+from typing import Any
+
+_SERVER = "http://127.0.0.1:8000"  # where nobody knows which one is asked
+_API = f"{_SERVER}/api/v1"
 
 _CURL = {
     "search": f"curl -s -F image=@beach.jpg -F k=3 -F class=person -F box=20,40,300,280 {_API}/search",
@@ -49,3 +52,18 @@ def samples(name: str) -> dict[str, list[dict[str, str]]]:
     return {
         "x-codeSamples": [{"lang": "curl", "source": _CURL[name]}, {"lang": "Python", "source": _PYTHON[name]}]
     }
+
+
+def address_samples(spec: dict[str, Any], server: str) -> dict[str, Any]:
+    """A specification whose examples call a server, such as `http://127.0.0.1:8000`."""
+
+    def address(told: Any) -> Any:  # noqa: ANN401 - an operation, or what else stands beside one
+        if "x-codeSamples" not in told:
+            return told
+        moved = [{**one, "source": one["source"].replace(_SERVER, server)} for one in told["x-codeSamples"]]
+        return {**told, "x-codeSamples": moved}
+
+    paths = {
+        path: {name: address(told) for name, told in methods.items()} for path, methods in spec["paths"].items()
+    }
+    return {**spec, "paths": paths}

@@ -24,7 +24,7 @@ _HOW_PEOPLE = "load the page again, and give any name, with the key as the passw
 
 def guard(app: Flask, access: Access) -> None:
     """Have an application answer only whom it may, no more often than it may, and tell browsers what they may."""
-    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=access.proxies, x_proto=0)  # type: ignore[method-assign]
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=access.proxies, x_proto=access.proxies)  # type: ignore[method-assign]
     limits = RateLimits(access.rate)
     app.before_request(lambda: _check_host(access))
     app.before_request(lambda: _check_key(access.keys, limits))

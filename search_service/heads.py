@@ -31,6 +31,8 @@ def open_localizer(collection: Collection) -> tuple[Localizer | None, str]:
     try:
         return Localizer.open(collection), ""
     except NoHeadError as error:
+        if not collection.manifest.objects:
+            return None, "expected a head, found none; heads learn from annotations, and no picture here has any"
         return None, str(error)
     except HeadError as error:
         logger.warning("Serving without localization: %s", error)

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, render_template, request
 from search_service.api import engine, picture_map
 from search_service.caching import packed
 from search_service.errors import RequestError
-from search_service.page_state import PageState
+from search_service.page_state import MapPageSchema, PageState
 from search_service.plotly_script import plotly_script, style_guards
 
 maps = Blueprint("map", __name__)
@@ -34,7 +34,7 @@ class QueryOnMap:
 def map_page() -> str:
     """The map, with the query that the address holds; or how to make one."""
     engine()  # which must be there for a map to be missing
-    state = PageState.read(request.args)
+    state = PageState.read(request.args, MapPageSchema())
     try:
         picture_map().places  # noqa: B018 - whether they are there
     except RequestError as error:

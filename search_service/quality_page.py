@@ -11,7 +11,8 @@ from localizer.evaluation_record import EvaluationRecord
 from localizer.wording import FIGURE_TEXTS
 from search_service import quality_views as views
 from search_service.api import engine
-from search_service.kept_records import KeptRecords
+from search_service.kept_records import Kept, KeptRecords
+from search_service.picture_lists import MISTAKES, PictureList
 from search_service.quality_state import QualityState
 
 quality = Blueprint("quality", __name__)
@@ -20,12 +21,17 @@ _RETRIEVALS = KeptRecords[RetrievalRecord](retrieval_record.NAME, retrieval_reco
 _EVALUATIONS = KeptRecords[EvaluationRecord](evaluation_record.NAME, evaluation_record.load)
 
 
+def evaluation() -> Kept[EvaluationRecord]:
+    """The newest evaluation of the heads of the collection that this request is answered from."""
+    return _EVALUATIONS.of(engine().collection)
+
+
 @quality.get("/quality")
 def quality_page() -> str:
     """Figures beside their baselines, and the worst mistakes that the address asks for."""
     collection = engine().collection
-    retrieval, evaluation = _RETRIEVALS.of(collection), _EVALUATIONS.of(collection)
-    record = evaluation.record
+    retrieval, evaluated = _RETRIEVALS.of(collection), evaluation()
+    record = evaluated.record
     splits = [name for name in collection.manifest.splits if name]
     state = QualityState.read(request.args, _classes(record))
     curves = views.curves(record) if record else []
@@ -35,7 +41,7 @@ def quality_page() -> str:
         "quality.html",
         state=state,
         retrieval=retrieval,
-        evaluation=evaluation,
+        evaluation=evaluated,
         only_split=splits[0] if len(splits) == 1 else None,
         quote=shlex.quote,
         heads=checkpoint.digests(collection.path, collection.manifest.fingerprint),
@@ -48,6 +54,7 @@ def quality_page() -> str:
         chosen=next((one for one in curves if one.name == state.class_name), None),
         mistakes=views.show(collection, mistakes[state.offset : state.offset + views.PAGE]),
         found=len(mistakes),
+        opened_from=PictureList(MISTAKES, mistakes=state),
         page=views.PAGE,
     )
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlencode
 
-from marshmallow import EXCLUDE, Schema, post_load, validate
+from marshmallow import post_load, validate
 from werkzeug.datastructures import MultiDict
 
 from search_service.fields import Whole, Word
 from search_service.query_reader import load_flat
+from search_service.request_schemas import RequestSchema
 from search_service.wish_checks import check_known
 
 CLASS, BOX = "class", "box"
@@ -17,17 +18,17 @@ CLASS, BOX = "class", "box"
 _FURTHEST = 1_000_000_000  # place in a list
 
 
-class QualitySchema(Schema):
-    """What the address may hold; all else is passed over."""
-
-    class Meta:
-        """For marshmallow."""
-
-        unknown = EXCLUDE
+class MistakeFields(RequestSchema):
+    """Which mistakes are meant."""
 
     true = Word()
     predicted = Word()
     wrong = Word(validate=validate.OneOf((CLASS, BOX), error="class or box"))
+
+
+class QualitySchema(MistakeFields):
+    """What the address may hold."""
+
     class_name = Word(data_key="class")
     offset = Whole(validate=validate.Range(0, _FURTHEST, error="a number from 0 on"))
 

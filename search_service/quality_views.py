@@ -70,19 +70,39 @@ class Mistake:
 def tiles(retrieval: RetrievalRecord | None, evaluation: EvaluationRecord | None) -> list[Tile]:
     """What is there to be said at the top."""
     made = []
+    learned_from = evaluation.trained_on if evaluation else None
     if retrieval:
         report = retrieval.modes.get(SEMANTIC, retrieval.modes[VISUAL]).shares_class
-        chance = f"chance {report.chance.precision_at_10:.2f}"
-        made.append(Tile(report.overall.precision_at_10, "of the first ten found share a class", chance, "search"))
+        of = f"{retrieval.queries} searched in {retrieval.gallery}"
+        if SEMANTIC in retrieval.modes and retrieval.gallery == learned_from:
+            of += ", which the heads learned from and know too well"
+        beside = f"{of}; chance {report.chance.precision_at_10:.2f}"
+        made.append(Tile(report.overall.precision_at_10, "of the first ten found share a class", beside, "search"))
     main, detector = ((evaluation.figures if evaluation else {}).get(name) for name in ("main_object", "detector"))
-    if main:
+    if main and evaluation:
         words = {"class_accuracy": "main objects of the right class", "class_and_iou_50": "class and box right"}
-        made += [Tile(main[name], text, _best_baseline(main, name), "main-object") for name, text in words.items()]
+        of = f"{main['images']:,} pictures of {evaluation.split}"
+        if evaluation.split == learned_from:
+            of += ", which the heads learned from and know too well"
+        made += [
+            Tile(main[name], text, f"{of}; {_best_baseline(main, name)}", "main-object")
+            for name, text in words.items()
+        ]
     if detector:
         made.append(
-            Tile(detector["map_50"], "mean average precision of all objects", "IoU at least 0.5", "objects")
+            Tile(detector["map_50"], "mean average precision at IoU 0.5", _classes_of(detector), "objects")
         )
     return made
+
+
+def _classes_of(detector: Mapping[str, Any]) -> str:
+    """Which classes a detector's mean average precision is over, and what it is over all."""
+    counts = [figures["objects"] for figures in detector["per_class"].values()]
+    common = sum(count >= COMMON for count in counts)
+    if not common:
+        return f"over all {len(counts)} classes, each of fewer than {COMMON} objects"
+    over = f"over the {common} classes of {COMMON} objects and more"
+    return f"{over}; {detector['map_50_all_classes']:.2f} over all {len(counts)}"
 
 
 def matrix(record: EvaluationRecord) -> list[Row]:
@@ -116,7 +136,7 @@ def common(views: Sequence[CurveView]) -> list[CurveView]:
 
 def worst(record: EvaluationRecord, state: QualityState) -> list[Verdict]:
     """The mistakes that are asked for, the surest first."""
-    chosen = [verdict for verdict in record.verdicts if not verdict.right and _is_asked_for(verdict, state)]
+    chosen = [verdict for verdict in record.verdicts if verdict.mistaken and _is_asked_for(verdict, state)]
     return sorted(chosen, key=lambda verdict: (-verdict.probability, verdict.image_id))
 
 

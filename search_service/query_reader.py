@@ -25,11 +25,20 @@ def read_body(request: Request, in_json: Schema, in_form: Schema) -> Any:  # noq
     if request.is_json:
         return read_json(request, in_json)
     if request.mimetype in _FORMS:
-        return load(in_form, {**_flat_fields(request.form, in_form), **_files(request.files, in_form)})
+        return read_form(request, in_form)
     found = request.mimetype or "none"
     raise RequestError(
         415, "unsupported_media_type", f"expected multipart/form-data or application/json, found {found}"
     )
+
+
+def read_form(request: Request, schema: Schema) -> Any:  # noqa: ANN401 - what the schema makes
+    """What a form asks, its files among its fields.
+
+    Raises:
+        RequestError: as `load`.
+    """
+    return load(schema, {**_flat_fields(request.form, schema), **_files(request.files, schema)})
 
 
 def read_json(request: Request, schema: Schema) -> Any:  # noqa: ANN401 - what the schema makes
@@ -134,7 +143,8 @@ def _refusal(schema: Schema, messages: Mapping[Any, Any], data: Mapping[str, Any
     name = ".".join(map(str, path))
     if expected == schema.error_messages["unknown"]:
         known = _known(schema, path[:-1])
-        return RequestError(400, "unknown_field", f"expected fields of {known}, found {name!r:.50}")
+        expected = f"fields of {known}" if known else "no fields"
+        return RequestError(400, "unknown_field", f"expected {expected}, found {name!r:.50}")
     words = [part for part in path if isinstance(part, str)]
     found = _at(data, path)
     return RequestError(400, f"invalid_{words[-1]}", f"expected {name} to be {expected}, found {found!r:.50}")

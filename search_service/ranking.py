@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from indexer.semantic_index import SemanticIndex
 from indexer.semantic_search import SemanticSearch
 from indexer.subset import Subset
 from search_service.errors import RequestError
-from search_service.records import MAX_RESULTS, OBJECTS, SEMANTIC, Wishes
+from search_service.records import MAX_RESULTS, OBJECTS, SEMANTIC, VISUAL, Wishes
+from search_service.score_sample import draw, percentiles
 
 NEGATIVE = 0.25
 """What the negatives of a query count beside its positives: 0.15 to 0.25 is usual in Rocchio's feedback (Manning,
@@ -24,12 +26,16 @@ _DEEPER = 4  # times as many hits are asked for where too few were left of them
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """One result: an image, by which of its objects it was found, and how many near-duplicates were left out."""
+    """One result: an image, by which of its objects it was found, and how many near-duplicates were left out.
+
+    `percentile` is the percentage of the rows searched in that score less, whatever the filters.
+    """
 
     image_id: int
     score: float
     object_id: int | None = None
     near_duplicates: int = 0
+    percentile: float = 100.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,9 @@ class Ranker:
         self._collection = collection
         dim = collection.manifest.vector_dim
         self._semantic = None if semantic is None else SemanticSearch(collection, semantic, dim)
+        objects = 0 if collection.objects is None else len(collection.objects)
+        self._samples = {VISUAL: draw(len(collection)), SEMANTIC: draw(len(collection)), OBJECTS: draw(objects)}
+        self._sampled_rows = cache(self._read_sample)
 
     def rank(self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]) -> Ranking:
         """The best results for a unit row (d,) of the mode's space, without the images in `exclude`.
@@ -66,7 +75,37 @@ class Ranker:
             wanted,
         )
         end = wishes.offset + wishes.k
-        return Ranking(tuple(found[wishes.offset : end]), searched, len(found) > end)
+        results = self._explain(found[wishes.offset : end], row, mode, wishes.target, exclude)
+        return Ranking(tuple(results), searched, len(found) > end)
+
+    def _explain(
+        self, ranked: Sequence[Ranked], row: Floats, mode: str, target: str, exclude: Sequence[int]
+    ) -> list[Ranked]:
+        """The same with their percentiles among the rows that are not of an image in `exclude`."""
+        space = OBJECTS if target == OBJECTS else mode
+        sampled = self._samples[space]
+        others = ~np.isin(self._collection.images_of_objects[sampled] if space == OBJECTS else sampled, exclude)
+        rows = [one.image_id if one.object_id is None else one.object_id for one in ranked]
+        scores = [one.score for one in ranked]
+        told = percentiles(rows, scores, sampled[others], self._score_sample(row, space)[others])
+        return [replace(one, percentile=percentile) for one, percentile in zip(ranked, told, strict=True)]
+
+    def _read_sample(self, space: str) -> Floats:
+        """(n, d): the sampled rows of a space; read once."""
+        ids = self._samples[space].tolist()
+        if space == SEMANTIC and self._semantic is not None:
+            return self._semantic.rows(ids)
+        if space == OBJECTS and self._collection.objects is not None:
+            return self._collection.objects.rows(ids)
+        return self._collection.vectors_of(ids)
+
+    def _score_sample(self, row: Floats, space: str) -> Floats:
+        """(n,): what the sampled rows of a space score for a row (d,), as its results are scored."""
+        rows = self._sampled_rows(space)
+        if space == SEMANTIC and self._semantic is not None:
+            return self._semantic.scores(row, rows)
+        scores: Floats = rows @ row
+        return scores
 
     def _images(
         self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]

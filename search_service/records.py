@@ -127,12 +127,14 @@ class Match:
     Attributes:
         image: that was found.
         score: cosine similarity in [-1, 1].
+        percentile: percentage of the collection that scores less for the same query, in [0, 100].
         object: the annotated object that matched, where objects were searched.
         near_duplicates: how many near-duplicates of it were left out, of those that came next.
     """
 
     image: IndexedImage
     score: float
+    percentile: float
     object: ObjectLabel | None = None
     near_duplicates: int = 0
 

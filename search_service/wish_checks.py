@@ -25,8 +25,8 @@ def check_query(query: Query) -> None:
         raise RequestError(400, "too_many_images", f"{expected}, found {pictures}")
 
 
-def check_wishes(wishes: Wishes, targets: tuple[str, ...]) -> None:
-    """Hold numbers to their ranges, and the target to those that are there.
+def check_wishes(wishes: Wishes, targets: tuple[str, ...], *, annotated: bool) -> None:
+    """Hold numbers to their ranges, and the target to those that are there; `annotated`: whether any object is.
 
     Raises:
         RequestError: one is not within them.
@@ -36,10 +36,10 @@ def check_wishes(wishes: Wishes, targets: tuple[str, ...]) -> None:
         expected = f"expected offset and k to reach no further than {MAX_RESULTS}"
         raise RequestError(400, "invalid_offset", f"{expected}, found {wishes.offset} and {wishes.k}")
     if wishes.target == OBJECTS and OBJECTS not in targets:
-        message = (
-            "expected an index of objects, found none; make it: python -m indexer build --objects --collection DIR"
-        )
-        raise RequestError(409, "no_object_index", message)
+        remedy = "make it: python -m indexer build --objects --collection DIR"
+        if not annotated:
+            remedy = "no picture of this collection is annotated, so search whole pictures"
+        raise RequestError(409, "no_object_index", f"expected an index of objects, found none; {remedy}")
     if wishes.target not in targets:
         expected = f"expected target {' or '.join(targets)}"
         raise RequestError(400, "invalid_target", f"{expected}, found {wishes.target!r:.50}")

@@ -20,6 +20,7 @@ from indexer.build import build
 from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
 from localizer.__main__ import main as localizer_commands
+from localizer.alignment import bring_in_step
 from localizer.publish import train_and_publish
 from localizer.settings import Settings
 from search_service.app import create_app
@@ -126,6 +127,43 @@ def evaluated_path(tmp_path_factory: pytest.TempPathFactory, trained_path: Path)
 
 
 @pytest.fixture(scope="session")
+def objects_engine(
+    tmp_path_factory: pytest.TempPathFactory, trained_path: Path, request_build: Callable[..., BuildRequest]
+) -> SearchEngine:
+    """A search engine over the collection with both heads, whose objects are indexed, too."""
+    path = Path(shutil.copytree(trained_path, tmp_path_factory.mktemp("objects") / "collection"))
+    build(request_build(path, index_objects=True))
+    bring_in_step(path)
+    return SearchEngine.open(ServiceSettings(collection=path))
+
+
+@pytest.fixture
+def objects_client(objects_engine: SearchEngine) -> FlaskClient:
+    """A client of the service over it."""
+    return client_of(objects_engine)
+
+
+@pytest.fixture(scope="session")
+def plain_engine(
+    tmp_path_factory: pytest.TempPathFactory, devkit: Path, request_build: Callable[..., BuildRequest]
+) -> SearchEngine:
+    """A search engine over pictures of which none is annotated, and none is in a list."""
+    root = tmp_path_factory.mktemp("plain")
+    shutil.copytree(devkit / "JPEGImages", root / "devkit" / "JPEGImages")
+    (root / "devkit/JPEGImages/broken.jpg").write_bytes(b"no picture")
+    build(request_build(root / "collection", voc_root=root / "devkit"))
+    with Collection.open(root / "collection") as collection:
+        plane.store(collection)
+    return SearchEngine.open(ServiceSettings(collection=root / "collection"))
+
+
+@pytest.fixture
+def plain_client(plain_engine: SearchEngine) -> FlaskClient:
+    """A client of the service over it."""
+    return client_of(plain_engine)
+
+
+@pytest.fixture(scope="session")
 def engine(collection_path: Path) -> SearchEngine:
     """A search engine over that collection."""
     return SearchEngine.open(ServiceSettings(collection=collection_path))
@@ -165,6 +203,20 @@ def browser() -> Iterator[Browser]:
 def site(trained_engine: SearchEngine) -> Iterator[str]:
     """The address of the service over the collection with both heads."""
     with browsing.serving(create_app(trained_engine)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def objects_site(objects_engine: SearchEngine) -> Iterator[str]:
+    """The address of the service over the collection whose objects are indexed."""
+    with browsing.serving(create_app(objects_engine)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def plain_site(plain_engine: SearchEngine) -> Iterator[str]:
+    """The address of the service over pictures that are not annotated."""
+    with browsing.serving(create_app(plain_engine)) as address:
         yield address
 
 

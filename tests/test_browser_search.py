@@ -14,6 +14,13 @@ from search_service.engine import SearchEngine
 from tests import browsing
 from tests.browsing import PHONE, Visitor
 
+PLAIN = {
+    "answer": "/?positive=3",
+    "picture": "/images/3",
+    "browse": "/browse",
+    "map": "/map",
+    "quality": "/quality",
+}
 PAGES = {
     "start": "/",
     "answer": "/?positive=3&negative=7&class=dog&split=train",
@@ -68,6 +75,18 @@ def test_a_page_is_whole_and_usable_by_all(visit: Callable[..., Visitor], site: 
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("look", ["desktop", "phone", "dark"])
+def test_pages_without_annotations_are_whole(visit: Callable[..., Visitor], plain_site: str, look: str) -> None:
+    visitor = visit(plain_site, **LOOKS[look])
+
+    for name, address in PLAIN.items():
+        page = visitor.open(address)
+        page.evaluate("for (const one of document.querySelectorAll('details')) one.open = true")
+        visitor.look(f"plain-{name}-{look}")
+        assert visitor.violations() == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_an_error_has_a_face(visitor: Visitor, name: str) -> None:
     address, status = REFUSED[name]
@@ -83,7 +102,7 @@ def test_an_error_has_a_face(visitor: Visitor, name: str) -> None:
 def test_a_chosen_picture_is_searched_with_at_once_and_shown_again(visitor: Visitor, devkit: Path) -> None:
     page = upload(visitor, picture(devkit))
 
-    assert found(page)[0] == "/images/8"
+    assert found(page)[0].startswith("/images/8?")
     expect(page.locator(".query .drawable img")).to_have_attribute("src", re.compile("^data:image/jpeg"))
     visitor.look("uploaded")
     assert visitor.violations() == []
@@ -96,7 +115,7 @@ def test_a_dropped_or_pasted_picture_is_searched_with(visitor: Visitor, devkit: 
     page.evaluate(DROP, ["a.jpg", base64.b64encode(data).decode(), way])
     page.wait_for_url("**/?positive=~*")
 
-    assert found(page)[0] == "/images/8"
+    assert found(page)[0].startswith("/images/8?")
 
 
 def test_a_picture_held_over_the_page_is_invited(visitor: Visitor) -> None:
@@ -110,7 +129,7 @@ def test_a_picture_held_over_the_page_is_invited(visitor: Visitor) -> None:
 def test_several_chosen_pictures_search_together(visitor: Visitor, devkit: Path) -> None:
     page = upload(visitor, picture(devkit, 8), picture(devkit, 9))
 
-    assert set(found(page)[:2]) == {"/images/8", "/images/9"}
+    assert {address.partition("?")[0] for address in found(page)[:2]} == {"/images/8", "/images/9"}
     expect(page.locator(".parts li")).to_have_count(2)
 
 
@@ -140,7 +159,7 @@ def test_an_uploaded_picture_stays_beside_its_results_through_filters_reload_and
         expect(page.locator(".query .drawable img")).to_have_attribute("src", re.compile("^data:image/jpeg"))
 
     assert page.url == first
-    assert found(page)[0] == "/images/8"
+    assert found(page)[0].startswith("/images/8?")
 
 
 def test_a_picture_sent_as_less_like_this_is_in_the_address_too(visitor: Visitor, devkit: Path) -> None:
@@ -183,6 +202,86 @@ def test_boxes_are_switched_off_and_stay_so(visitor: Visitor) -> None:
 
     expect(page.locator(".large .true-box").first).to_be_hidden()
     expect(page.get_by_role("checkbox", name="true boxes")).not_to_be_checked()
+
+
+def test_a_box_that_was_found_is_hidden_by_the_switch_for_true_boxes_on_every_page_that_follows(
+    visit: Callable[..., Visitor], objects_site: str
+) -> None:
+    visitor = visit(objects_site)
+    page = visitor.open("/?positive=3&target=objects")
+    visitor.look("objects")
+    assert visitor.violations() == []
+
+    page.get_by_role("checkbox", name="true boxes").uncheck()
+    expect(page.locator(".card .match-box").first).to_be_hidden()
+
+    page.locator(".card-link").first.click()
+    page.wait_for_url("**/images/*box=*")
+    expect(page.get_by_role("checkbox", name="true boxes")).not_to_be_checked()
+    expect(page.locator(".card rect").first).to_be_hidden()
+    expect(page.locator(".large .region-box")).to_be_visible()
+    visitor.look("picture-of-an-object")
+    page.get_by_role("checkbox", name="true boxes").check()
+    page.go_back()
+    expect(page.get_by_role("checkbox", name="true boxes")).to_be_checked()
+    expect(page.locator(".card .match-box").first).to_be_visible()
+
+
+def test_predicted_boxes_are_switched_beside_the_picture_that_has_them(visitor: Visitor) -> None:
+    page = visitor.open("/?positive=3")
+
+    page.locator(".query").get_by_role("checkbox", name="predicted boxes").uncheck()
+
+    expect(page.locator(".query .predicted-box").first).to_be_hidden()
+    page.reload()
+    expect(page.locator(".query .predicted-box").first).to_be_hidden()
+    assert page.locator(".results").get_by_role("checkbox", name="predicted boxes").count() == 0
+
+
+def test_an_uploaded_picture_keeps_its_thumbnail_when_another_joins_it(visitor: Visitor, devkit: Path) -> None:
+    page = upload(visitor, picture(devkit))
+
+    page.locator(".card").nth(1).hover()
+    page.get_by_role("link", name=re.compile("^More like")).nth(1).click()
+    page.wait_for_url(re.compile("positive=~.*&positive="))
+
+    chips = page.locator(".parts img")
+    expect(chips).to_have_count(2)
+    expect(chips.first).to_have_attribute("src", re.compile("^data:image/jpeg"))
+    assert page.locator(".no-preview").count() == 0
+    visitor.look("uploaded-and-another")
+
+
+def test_pictures_that_no_longer_fit_beside_the_newest_are_forgotten_oldest_first(
+    visitor: Visitor, devkit: Path
+) -> None:
+    page = upload(visitor, picture(devkit))
+    page.evaluate(
+        "sessionStorage.setItem('filler', 'x'.repeat(5_000_000 - JSON.stringify(sessionStorage).length))"
+    )
+
+    page.set_input_files("input[type=file]", picture(devkit, 9))
+    page.wait_for_function("document.querySelector('.drawable img')?.src.startsWith('data:')")
+    newest = page.locator(".query .drawable img").get_attribute("src")
+    page.wait_for_url("**/?positive=~*")
+    page.reload()
+
+    assert newest
+    expect(page.locator(".query .large")).to_be_visible()
+
+
+def test_previous_and_next_go_through_the_results_and_back(visitor: Visitor) -> None:
+    page = visitor.open("/?positive=3&split=train")
+    shown = found(page)
+
+    page.locator(".card-link").first.click()
+    page.wait_for_url("**/images/**")
+    page.get_by_role("link", name="Next →").click()
+    page.wait_for_url("**at=1")
+
+    assert page.url.endswith(shown[1])
+    page.get_by_role("link", name="Back to the results").click()
+    page.wait_for_url("**/?positive=3&split=train")
 
 
 def test_filters_narrow_the_results_and_chips_take_them_back(visitor: Visitor) -> None:
@@ -248,7 +347,7 @@ def test_without_javascript_a_search_works_all_the_same(
     page.set_input_files("input[type=file]", picture(devkit))
     page.get_by_role("button", name="Search", exact=True).click()
 
-    assert found(page)[0] == "/images/8"
+    assert found(page)[0].startswith("/images/8?")
 
 
 def test_without_heads_pages_say_what_is_missing(visit: Callable[..., Visitor], engine: SearchEngine) -> None:

@@ -92,6 +92,7 @@ def test_verdicts_matrix_and_figures_tell_the_same(evaluated: Collection) -> Non
         assert image.main_object is not None
         assert one.true_class == image.main_object.class_name
         assert one.right == (one.true_class == one.predicted_class and one.iou >= 0.5)
+        assert not (one.another and one.right)
         assert 0 <= one.box[0] < one.box[2] <= image.width
         assert 0 <= one.box[1] < one.box[3] <= image.height
 
@@ -100,7 +101,9 @@ def test_verdicts_are_had_by_image(evaluated: Collection, collection: Collection
     record = evaluation_record.load(evaluated)
 
     assert record is not None
-    assert evaluation_record.load_verdicts(evaluated) == {one.image_id: one.right for one in record.verdicts}
+    assert evaluation_record.load_verdicts(evaluated) == {
+        one.image_id: not one.mistaken for one in record.verdicts
+    }
     assert evaluation_record.load_verdicts(collection) is None
 
 

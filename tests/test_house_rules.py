@@ -66,12 +66,13 @@ WALLS = {
     "flask_smorest": {"search_service/admin.py", "search_service/api.py", "search_service/app.py"},
     "marshmallow": {
         "search_service/admin_schemas.py", "search_service/answer_schemas.py", "search_service/fields.py",
-        "search_service/page_state.py", "search_service/quality_state.py", "search_service/query_reader.py",
-        "search_service/request_schemas.py",
+        "search_service/page_state.py", "search_service/picture_lists.py", "search_service/quality_state.py",
+        "search_service/query_reader.py", "search_service/request_schemas.py",
     },
     "werkzeug": {
         "search_service/app.py", "search_service/guard.py", "search_service/page_state.py",
-        "search_service/pages.py", "search_service/quality_state.py", "search_service/query_reader.py",
+        "search_service/pages.py", "search_service/picture_lists.py", "search_service/quality_state.py",
+        "search_service/query_reader.py",
     },
     "gunicorn": {"search_service/buffered_worker.py", "search_service/serve.py"},
     "waitress": {"search_service/buffered_channel.py", "search_service/buffered_server.py"},

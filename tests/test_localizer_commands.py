@@ -52,7 +52,7 @@ def test_train_shows_each_epoch_and_publishes(tmp_path: Path, collection_path: P
     )
     assert len(held) == 2
     assert everything
-    assert all(word in held[0] for word in ("loss", "class right", "mean IoU"))
+    assert all(word in held[0] for word in ("epoch   1 of 2", "loss", "class right", "mean IoU"))
     assert "published:" in result.stdout
     with Collection.open(path) as collection:
         assert Localizer.open(collection).detector is None

@@ -1,6 +1,8 @@
 """The pages as they come from the server, before any JavaScript."""
 
 import base64
+import html
+import io
 import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +13,7 @@ from PIL import Image
 from werkzeug.datastructures import MultiDict
 
 from search_service.app import create_app
-from search_service.page_state import PAGE_KS, PageState
+from search_service.page_state import PAGE_KS, PageState, SearchPageSchema
 from search_service.settings import Settings
 from tests.elements import Elements
 from tests.test_api import send_form
@@ -37,7 +39,7 @@ def test_the_first_page_offers_a_form_and_pictures_to_start_from(client: FlaskCl
 
 def test_other_pictures_come_with_each_turn(client: FlaskClient) -> None:
     assert client.get("/").text != client.get("/?turn=1").text
-    assert client.get("/?turn=nonsense").status_code == 200
+    assert client.get("/?turn=nonsense").status_code == 400
 
 
 def test_a_search_by_an_indexed_picture_answers_with_scores_classes_and_true_boxes(client: FlaskClient) -> None:
@@ -102,8 +104,9 @@ def test_the_address_of_an_upload_finds_the_same_and_holds_no_picture(client: Fl
     again = client.get(address).text
 
     assert address.startswith("/?positive=~")
-    found = re.findall(r'href="/images/(\d+)"', uploaded)
-    assert re.findall(r'href="/images/(\d+)"', again) == found
+    found = re.findall(r'card-link" href="/images/(\d+)', uploaded)
+    assert len(found) == PAGE_KS[0]
+    assert re.findall(r'card-link" href="/images/(\d+)', again) == found
     assert "not kept" in again
 
 
@@ -139,7 +142,7 @@ def test_a_detailed_picture_that_the_page_holds_comes_back(client: FlaskClient) 
 
 
 def test_among_objects_the_filters_ask_for_no_mode(trained_client: FlaskClient) -> None:
-    state = PageState.read(MultiDict([("positive", "3"), ("target", "objects")]))
+    state = PageState.read(MultiDict([("positive", "3"), ("target", "objects")]), SearchPageSchema())
     with trained_client.application.test_request_context("/"):
         form = trained_client.application.jinja_env.get_template("_form.html").make_module(
             {"page_ks": PAGE_KS, "modes": ("semantic", "visual")}
@@ -209,7 +212,7 @@ def test_results_and_collection_are_paged_through(client: FlaskClient) -> None:
         page = client.get(first)
         seen = []
         for _ in range(2):
-            seen += re.findall(r'class="card-link" href="/images/(\d+)"', page.text)
+            seen += re.findall(r'class="card-link" href="/images/(\d+)[?"]', page.text)
             following = [one["href"] for one in Elements(page.text).of("a", rel="next") if one["href"]]
             page = client.get(following[0]) if following else page
 
@@ -222,11 +225,72 @@ def test_beyond_the_last_result_there_is_a_way_back(client: FlaskClient) -> None
         assert "There are no pictures beyond" in client.get(f"/browse?offset=72{filtered}").text
 
 
-def test_the_collection_is_listed_whatever_a_search_would_ask_of_scores(client: FlaskClient) -> None:
-    page = client.get("/browse?min_score=0.9&fold_duplicates=true").text
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/?colour=red", "/?positive=3&clas=dog", "/?k=24&page=2", "/?positive=3&image=3", "/images/3?class=dog",
+        "/images/3?list=browse&turn=1", "/browse?min_score=0.9", "/browse?positive=3", "/map?star=1",
+        "/quality?positive=3", "/api/docs?theme=dark",
+    ],
+)  # fmt: skip
+def test_a_parameter_that_a_page_does_not_know_is_refused(client: FlaskClient, address: str) -> None:
+    response = client.get(address)
 
-    assert "40 pictures" in page
-    assert "Remove the filter" not in page
+    assert response.status_code == 400
+    name = re.findall(r"[?&](\w+)=", address)[-1]
+    assert re.search(f"Expected (no fields|fields of .*), found '{name}'", html.unescape(response.text))
+
+
+@pytest.mark.parametrize("field", ["colour", "turn", "image_id"])
+def test_a_field_that_the_form_does_not_know_is_refused(client: FlaskClient, devkit: Path, field: str) -> None:
+    response = send_form(client, "/", (devkit / "JPEGImages/000008.jpg").read_bytes(), **{field: "3"})
+
+    assert response.status_code == 400
+    assert f"found '{field}'" in html.unescape(response.text)
+
+
+def test_a_file_under_another_name_is_refused(client: FlaskClient, devkit: Path) -> None:
+    with (devkit / "JPEGImages/000008.jpg").open("rb") as file:
+        response = client.post("/", data={"photo": (file, "a.jpg")})
+
+    assert response.status_code == 400
+    assert "found one under 'photo'" in html.unescape(response.text)
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("/?positive=3&box=1,2,30,40", "Expected region_of to be the id of an image"),
+        ("/?region_of=3", "Expected box to be four numbers"),
+        ("/?positive=3&k=200", "Expected k from 1 to 100"),
+        ("/images/3?list=nowhere", "Expected list to be collection, search"),
+        ("/images/3?list=search&at=3", "Expected a picture to search with"),
+        ("/images/3?list=browse&class=unicorn", "Expected a class of this collection"),
+        ("/images/3?box=9000,9000,9100,9100", "Expected"),
+    ],
+)
+def test_what_is_given_and_cannot_be_used_is_refused(client: FlaskClient, address: str, said: str) -> None:
+    response = client.get(address)
+
+    assert response.status_code == 400
+    assert said in html.unescape(response.text)
+
+
+def test_as_many_results_as_an_address_asks_for_are_shown(client: FlaskClient) -> None:
+    page = client.get("/?positive=3&k=30").text
+
+    assert len(cards(page)) == 30
+    assert Elements(page).links("positive=3&k=30&offset=30")
+    assert "<option selected>30</option>" in page
+
+
+def test_a_box_goes_with_one_picture_alone(client: FlaskClient, devkit: Path) -> None:
+    files = [(io.BytesIO((devkit / f"JPEGImages/{n:06d}.jpg").read_bytes()), f"{n}.jpg") for n in (1, 2)]
+
+    response = client.post("/", data={"image": files, "box": "1,2,30,40"})
+
+    assert response.status_code == 400
+    assert "Expected one picture beside a box, found 2" in response.text
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from localizer.scoring import (
     confusion,
     intervals,
     mark,
+    overlaps_with_class,
     per_class,
     summarise,
 )
@@ -187,3 +188,15 @@ def test_the_nearest_neighbour_of_a_picture_that_was_learned_is_right(learned: E
     answer = baselines(learned, learned, learned.class_ids)["nearest_neighbour"]
 
     assert (mark(answer, learned) == 1).all()
+
+
+def test_a_box_is_held_against_every_object_of_the_main_objects_class_and_against_no_other() -> None:
+    pictures = [
+        image(("cat", (0, 0, 60, 80)), ("cat", (60, 0, 100, 80)), ("dog", (0, 60, 20, 80))),
+        image(("cat", (0, 0, 60, 80)), ("dog", (60, 0, 100, 80))),
+    ]
+    truth = examples(pictures)
+    on_the_other = torch.tensor([[0.6, 0.0, 1.0, 1.0]]).expand(2, 4)
+
+    assert overlaps_with_class(on_the_other, truth).tolist() == pytest.approx([1, 0])
+    assert overlaps_with_class(truth.boxes, truth).tolist() == pytest.approx([1, 1])

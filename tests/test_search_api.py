@@ -29,21 +29,6 @@ from tests.test_api import error_of, indexed_file, upload
 Json = dict[str, Any]
 
 
-@pytest.fixture(scope="session")
-def objects_engine(
-    tmp_path_factory: pytest.TempPathFactory, devkit: Path, request_build: Callable[..., BuildRequest]
-) -> SearchEngine:
-    """A search engine over a collection whose objects are indexed, too."""
-    path = tmp_path_factory.mktemp("objects") / "collection"
-    build(request_build(path, voc_root=devkit, index_objects=True))
-    return SearchEngine.open(Settings(collection=path))
-
-
-@pytest.fixture
-def objects_client(objects_engine: SearchEngine) -> FlaskClient:
-    return client_of(objects_engine)
-
-
 def search(client: FlaskClient, **body: object) -> Json:
     response = client.post("/api/v1/search", json=body)
     assert response.status_code == 200, response.text

@@ -41,16 +41,25 @@ if (input) {
   window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 }
 
-for (const box of document.querySelectorAll("[data-hides]")) {
-  const kind = box.dataset.hides;
-  const show = () => root.classList.toggle(`without-${kind}`, !box.checked);
-  box.checked = localStorage.getItem(`boxes-${kind}`) !== "hidden";
-  box.addEventListener("change", () => {
-    localStorage.setItem(`boxes-${kind}`, box.checked ? "shown" : "hidden");
-    show();
-  });
-  show();
+const switches = document.querySelectorAll("[data-hides]");
+
+function showBoxes() {
+  for (const box of switches) {
+    const kind = box.dataset.hides;
+    box.checked = localStorage.getItem(`boxes-${kind}`) !== "hidden";
+    root.classList.toggle(`without-${kind}`, !box.checked);
+  }
 }
+
+for (const box of switches) {
+  box.addEventListener("change", () => {
+    localStorage.setItem(`boxes-${box.dataset.hides}`, box.checked ? "shown" : "hidden");
+    showBoxes();
+  });
+}
+window.addEventListener("storage", showBoxes); // switched in another tab
+window.addEventListener("pageshow", showBoxes); // or on a page that one came back from
+showBoxes();
 
 // A form asks for nothing that was left empty or as it is anyway, so that addresses stay short.
 for (const filters of document.querySelectorAll("form[method=get]")) {
@@ -67,30 +76,39 @@ const HELD = 24;
 const answer = document.querySelector("[data-address]");
 const uploaded = document.querySelector("figure.large[data-reference^='~']");
 
-function remember(reference, figure) {
-  const held = JSON.parse(sessionStorage.getItem("held") ?? "[]").filter((one) => one !== reference);
-  for (const old of held.splice(0, Math.max(0, held.length + 1 - HELD))) sessionStorage.removeItem(old);
-  sessionStorage.setItem("held", JSON.stringify([...held, reference]));
-  sessionStorage.setItem(reference, figure.outerHTML);
+function remember(name, element) {
+  const held = JSON.parse(sessionStorage.getItem("held") ?? "[]").filter((one) => one !== name);
+  while (held.length >= HELD) sessionStorage.removeItem(held.shift());
+  for (;;) {
+    try {
+      sessionStorage.setItem(name, element.outerHTML);
+      sessionStorage.setItem("held", JSON.stringify([...held, name]));
+      return;
+    } catch (error) {
+      if (error.name !== "QuotaExceededError") throw error;
+      if (!held.length) return; // the link goes on to work, only without the picture beside it
+      sessionStorage.removeItem(held.shift());
+    }
+  }
 }
 
 // The answer to a form has no address of its own.
 if (answer && !window.location.search) history.replaceState(null, "", answer.dataset.address);
-try {
-  for (const part of document.querySelectorAll("img[data-part^='~']")) remember(`part${part.dataset.part}`, part);
-  if (uploaded) {
-    remember(uploaded.dataset.reference, uploaded);
-    remember(`facts${uploaded.dataset.reference}`, document.querySelector("dl[data-facts]"));
-  }
-} catch (error) {
-  if (error.name !== "QuotaExceededError") throw error;
-  sessionStorage.clear(); // the link goes on to work, only without the picture beside it
+for (const part of document.querySelectorAll("img[data-part^='~']")) remember(`part${part.dataset.part}`, part);
+if (uploaded) {
+  remember(`facts${uploaded.dataset.reference}`, document.querySelector("dl[data-facts]"));
+  remember(uploaded.dataset.reference, uploaded);
+}
+
+function recalled(name) {
+  const html = sessionStorage.getItem(name);
+  return html && new DOMParser().parseFromString(html, "text/html").body.firstChild;
 }
 
 function recall(name, place) {
-  const html = sessionStorage.getItem(name);
-  if (html) place.replaceWith(new DOMParser().parseFromString(html, "text/html").body.firstChild);
-  return Boolean(html);
+  const element = recalled(name);
+  if (element) place.replaceWith(element);
+  return Boolean(element);
 }
 
 for (const figure of document.querySelectorAll("[data-forgotten]")) {
@@ -98,4 +116,9 @@ for (const figure of document.querySelectorAll("[data-forgotten]")) {
   recall(`facts${reference}`, document.querySelector("dl[data-facts]"));
   if (!recall(reference, figure)) recall(`part${reference}`, figure.querySelector(".forgotten p"));
 }
-for (const part of document.querySelectorAll(".no-preview")) recall(`part${part.dataset.part}`, part);
+for (const part of document.querySelectorAll(".no-preview")) {
+  const { part: reference } = part.dataset;
+  if (recall(`part${reference}`, part)) continue;
+  const picture = recalled(reference)?.querySelector("img"); // of when it was searched with alone
+  if (picture) part.replaceWith(Object.assign(picture, { width: 64, height: 64, alt: "" }));
+}

@@ -71,7 +71,7 @@ function recolour(map, way) {
   map.colourBy(way);
   map.draw();
   const address = new URL(window.location);
-  if (map.way === "class") address.searchParams.delete("colour");
+  if (map.way === map.root.querySelector("select").options[0].value) address.searchParams.delete("colour");
   else address.searchParams.set("colour", map.way);
   history.replaceState(null, "", address);
 }

@@ -72,11 +72,11 @@ export class PictureMap {
   }
 
   colourBy(asked) {
-    this.way = WAYS.includes(asked) && tells(this.data, asked) ? asked : "class";
+    const select = this.root.querySelector("select"); // its first way is the usual one
+    this.way = WAYS.includes(asked) && tells(this.data, asked) ? asked : select.options[0].value;
     this.groups = groupBy(this.data, this.way);
     this.shown = this.groups.map(() => true);
-    const select = this.root.querySelector("select");
-    for (const option of select.options) option.disabled = option.value !== "class" && !tells(this.data, option.value);
+    for (const option of select.options) option.disabled = option.index > 0 && !tells(this.data, option.value);
     select.value = this.way;
     this.drawLegend();
   }
