@@ -53,8 +53,8 @@ class SemanticSearch:
             hits = self._scored(row, vector, sorted({hit.image_id for hit in (*by_row, *by_looks)}))[:k]
             if len(by_row) < depth or len(by_looks) < depth:
                 return hits
-            last = (np.float32(found[-1].score) for found in (by_row, by_looks))
-            if hits[-1].score > self._index.likeness.score(*last) + _ROUNDING:
+            of_row, of_vector = (np.array([found[-1].score], dtype=np.float32) for found in (by_row, by_looks))
+            if hits[-1].score > self._index.likeness.score(of_row, of_vector)[0] + _ROUNDING:
                 return hits
             depth *= 2
 
