@@ -58,7 +58,7 @@ class MatchSchema(ImageSchema):
 
     score = fields.Float(
         metadata={
-            "description": "in [-1, 1]; larger is closer, 1 for a copy. In visual mode, and of objects, the cosine "
+            "description": "in [-1, 1]; larger is closer, 1 for a copy. In visual mode, and of objects, cosine "
             "similarity of the vectors; in semantic mode a mean of what is in both pictures, looks, and a reward "
             "for being much alike: compare scores of one mode only"
         }
