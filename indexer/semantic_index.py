@@ -83,8 +83,8 @@ class SemanticIndex:
         target = Target(collection.folder, collection.manifest.generation)
         name, settings = _name(self.source), collection.manifest.index
         note = collection.store.write_index(target, name, self.vectors, collection.all_images(), settings)
-        own = {"source": self.source, "likeness": asdict(self.likeness)}
-        derived.save_record(collection, NAME, {**own, "index": name, "note": note.to_text()})
+        record = {"source": self.source, "likeness": asdict(self.likeness), "index": name, "note": note.to_text()}
+        derived.save_record(collection, NAME, record)
 
     @classmethod
     def _open(cls, collection: Collection, record: Record) -> "SemanticIndex":

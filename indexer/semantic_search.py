@@ -50,20 +50,29 @@ class SemanticSearch:
         while True:
             by_row = self._index.nearest(row, depth, exclude, among)
             by_looks = self._collection.nearest(vector, depth, exclude, among)
-            hits = self._scored(row, vector, sorted({hit.image_id for hit in (*by_row, *by_looks)}))[:k]
+            hits = self._scored(row, sorted({hit.image_id for hit in (*by_row, *by_looks)}))[:k]
             if len(by_row) < depth or len(by_looks) < depth:
                 return hits
-            last = (np.float32(found[-1].score) for found in (by_row, by_looks))
-            if hits[-1].score > self._index.likeness.score(*last) + _ROUNDING:
+            of_row, of_vector = (np.array([found[-1].score], dtype=np.float32) for found in (by_row, by_looks))
+            if hits[-1].score > self._index.likeness.score(of_row, of_vector)[0] + _ROUNDING:
                 return hits
             depth *= 2
 
-    def _scored(self, row: Floats, vector: Floats, image_ids: list[int]) -> list[Hit]:
-        """Each of these images with its exact score, best first; what one scores does not depend on the others."""
+    def rows(self, image_ids: Sequence[int]) -> Floats:
+        """The semantic rows of these images, (n, D) float32."""
+        return self._index.rows(image_ids)
+
+    def scores(self, row: Floats, rows: Floats) -> Floats:
+        """(n,): what semantic rows (n, D) score for a row (D,); what one scores does not depend on the others."""
+        of_rows = (rows * row).sum(axis=1)
+        of_vectors = (looks(rows, self._dim) * looks(row[np.newaxis], self._dim)).sum(axis=1)
+        scores: Floats = self._index.likeness.score(of_rows, of_vectors).clip(-1, 1)
+        return scores
+
+    def _scored(self, row: Floats, image_ids: list[int]) -> list[Hit]:
+        """Each of these images with its exact score, best first."""
         if not image_ids:
             return []
-        rows = self._index.rows(image_ids)
-        of_rows, of_vectors = (rows * row).sum(axis=1), (looks(rows, self._dim) * vector).sum(axis=1)
-        scores = self._index.likeness.score(of_rows, of_vectors).clip(-1, 1)
+        scores = self.scores(row, self.rows(image_ids))
         order = np.argsort(-scores, kind="stable")
         return [Hit(image_ids[place], float(scores[place])) for place in order.tolist()]

@@ -56,7 +56,13 @@ class ImageSchema(Schema):
 class MatchSchema(ImageSchema):
     """One result: its image, and how it was found."""
 
-    score = fields.Float(metadata={"description": "cosine similarity in [-1, 1]; larger is closer"})
+    score = fields.Float(
+        metadata={
+            "description": "in [-1, 1]; larger is closer, 1 for a copy. In visual mode, and of objects, cosine "
+            "similarity of the vectors; in semantic mode a mean of what is in both pictures, looks, and a reward "
+            "for being much alike: compare scores of one mode only"
+        }
+    )
     percentile = fields.Float(
         metadata={
             "description": "percentage of the other images, or objects, that score less for the same query, "

@@ -126,7 +126,7 @@ class Match:
 
     Attributes:
         image: that was found.
-        score: cosine similarity in [-1, 1].
+        score: in [-1, 1], larger is closer: cosine similarity, or in semantic mode that of `indexer.likeness`.
         percentile: percentage of the collection that scores less for the same query, in [0, 100].
         object: the annotated object that matched, where objects were searched.
         near_duplicates: how many near-duplicates of it were left out, of those that came next.

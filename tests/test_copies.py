@@ -3,6 +3,7 @@
 import json
 import logging
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from indexer import copies, images, retrieval_record
+from indexer import copies, derived, images, retrieval_record
 from indexer.__main__ import main as indexer_commands
 from indexer.collection import Collection
 from indexer.copy_evaluation import evaluate_copies
 from indexer.errors import CollectionError
 from indexer.images import COPIES, Picture
+from indexer.layout import derived_folder
 from indexer.semantic_index import SemanticIndex
 from localizer.alignment import bring_in_step
 
@@ -32,8 +34,8 @@ def test_copies_are_smaller_cut_grey_and_mirrored() -> None:
         "mirror": (120, 80),
         "crop": (96, 64),
     }
-    assert np.array_equal(made["mirror"].pixels, np.asarray(pixels)[:, ::-1])
-    assert np.array_equal(made["middle_quarter"].pixels, np.asarray(pixels)[20:60, 30:90])
+    assert np.array_equal(np.asarray(made["mirror"].pixels), np.asarray(pixels)[:, ::-1])
+    assert np.array_equal(np.asarray(made["middle_quarter"].pixels), np.asarray(pixels)[20:60, 30:90])
     assert np.asarray(made["grey"].pixels).std(axis=2).max() == 0
 
 
@@ -66,7 +68,7 @@ def test_the_command_tells_what_copies_find_in_each_mode_and_keeps_it(own_traine
 
 def test_without_what_a_head_saw_in_them_copies_are_searched_with_by_looks_alone(own_trained_path: Path) -> None:
     with Collection.open(own_trained_path) as collection:
-        [path.unlink() for path in own_trained_path.glob("derived/*/copies.npz")]
+        (derived_folder(collection.folder) / "copies.npz").unlink()
 
         report = evaluate_copies(collection, SemanticIndex.load(collection))
 
@@ -126,9 +128,9 @@ def test_one_unreadable_picture_costs_its_own_copies(
 def test_a_record_that_knows_of_no_copies_still_opens(own_trained_path: Path) -> None:
     with Collection.open(own_trained_path) as collection:
         record = retrieval_record.measure(collection, "val", "train")
-        content = retrieval_record.asdict(record)
+        content = asdict(record)
         del content["copies"]
-        retrieval_record.derived.save_record(collection, retrieval_record.NAME, content)
+        derived.save_record(collection, retrieval_record.NAME, content)
 
         loaded = retrieval_record.load(collection)
 
