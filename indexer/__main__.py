@@ -120,7 +120,7 @@ def build(*, quiet: bool, as_json: bool, **request: Any) -> None:  # noqa: ANN40
 @json_option
 def inspect(collection: Path, *, as_json: bool) -> None:
     """Show what is in a collection."""
-    from indexer.build_settings import account_text, notice_lines
+    from indexer.accounting import account_text, notice_lines
     from indexer.inspection import describe
     from indexer.records import Notice
 

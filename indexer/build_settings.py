@@ -1,24 +1,24 @@
 """What a build is asked for, and what it says it did."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 from indexer import places, voc
+from indexer.accounting import account_text, notice_lines
 from indexer.annotated_boxes import UPRIGHT
 from indexer.engine_settings import Engine
 from indexer.errors import DatasetError
 from indexer.index_settings import DEFAULT_SETTINGS, IndexSettings
 from indexer.inference import Inference
 from indexer.manifest import Manifest
-from indexer.records import ANNOTATION, KINDS, LINE, OBJECT, PICTURE, Notice
+from indexer.records import PICTURE, Notice
 from indexer.store_addresses import Addresses, settle_addresses
 
 AUTO = "auto"
 DEFAULT_BACKBONE = "resnet50"
 _NAMED = 20  # notices of a kind in a summary
-_NAMES = {PICTURE: "", ANNOTATION: "", OBJECT: "", LINE: "name in a list: "}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,30 +202,6 @@ class BuildSummary:
         """Every number, every notice; `skipped` names the pictures once more."""
         skipped = [{"file": notice.name, "reason": notice.reason} for notice in self.skipped]
         return {**asdict(self), "skipped": skipped}
-
-
-def notice_lines(notices: Sequence[Notice], most: int | None = None) -> list[str]:
-    """A line for each notice, for so many of each kind at most, the rest counted."""
-    lines = []
-    for kind in KINDS:
-        of_kind = [notice for notice in notices if notice.kind == kind]
-        for notice in of_kind[:most]:
-            done = "note on" if notice.used else "skipped" if kind == PICTURE else "not used:"
-            lines.append(f"{done} {_NAMES[kind]}{notice.name}: {notice.reason}")
-        if most is not None and len(of_kind) > most:
-            lines.append(f"... and {len(of_kind) - most} more of this kind, which `inspect` names")
-    return lines
-
-
-def account_text(accounts: Mapping[str, Mapping[str, int]]) -> str:
-    """How many of the annotations, objects and lines were used, in one line; empty where there are none."""
-    parts = []
-    for kind, named in ((ANNOTATION, "annotation files"), (OBJECT, "objects"), (LINE, "lines of lists")):
-        account = accounts.get(kind, {"given": 0})
-        if account["given"]:
-            outside = f" ({account['outside']} are not of the split)" if account["outside"] else ""
-            parts.append(f"{account['used']} of {account['given']} {named}{outside}")
-    return ", ".join(parts)
 
 
 def _default_settings() -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from flask import Blueprint, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from indexer.accounting import account_text
 from search_service import page_state
 from search_service.answer_schemas import ImageSchema, MatchSchema
 from search_service.api import answer as answer_of
@@ -42,7 +43,7 @@ from search_service.views import data_url, query_view, settle
 pages = Blueprint("pages", __name__)
 
 _NEIGHBOURS = 12
-_SKIPPED = 100  # pictures left out of the collection that are named
+_NOTICES = 100  # that are named on the page of the collection
 
 
 @pages.get("/")
@@ -93,6 +94,7 @@ def browse_page() -> str:
     """The collection, under filters."""
     state = PageState.read(request.args, StateSchema(only=FILTERS_OF_A_LIST))
     listing = engine().catalogue.list_images(state.filters, state.wishes.offset, state.wishes.k)
+    notices = engine().collection.notices()
     return render_template(
         "browse.html",
         state=state,
@@ -101,7 +103,9 @@ def browse_page() -> str:
         images=ImageSchema(many=True).dump(listing.images),
         opened_from=PictureList(BROWSE, state),
         chips=chips(state),
-        skipped=engine().collection.skipped()[:_SKIPPED],
+        notices=notices[:_NOTICES],
+        more_notices=max(0, len(notices) - _NOTICES),
+        used=account_text(engine().collection.manifest.accounts),
     )
 
 

@@ -59,11 +59,11 @@ def test_what_needs_annotations_says_so_where_there_are_none(plain_client: Flask
     assert commands(response.text) == []
 
 
-def test_pictures_that_were_left_out_are_named_with_the_reason(plain_client: FlaskClient) -> None:
+def test_what_the_build_did_not_use_is_named_with_the_reason(plain_client: FlaskClient) -> None:
     page = plain_client.get("/browse").text
 
-    assert "1 picture is left out of the collection" in page
-    assert "<dt>broken.jpg</dt><dd>" in page
+    assert "What the last build did not use as it stands: 1" in page
+    assert "<dt>broken.jpg (picture not used)</dt><dd>" in page
 
 
 def test_commands_that_pages_name_say_which_collection(client: FlaskClient, trained_client: FlaskClient) -> None:
