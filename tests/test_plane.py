@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ from click.testing import CliRunner
 
 from indexer import derived, plane
 from indexer.__main__ import main
+from indexer.build import build
+from indexer.build_settings import BuildRequest
 from indexer.collection import Collection
 from indexer.errors import CollectionError
 from indexer.reduction import Floats
@@ -91,6 +94,20 @@ def test_the_command_writes_a_row_for_each_image(own_collection: Path, tmp_path:
     assert [row["file"] for row in rows] == [image.filename for image in images]
     assert places is not None
     assert [float(row["x"]) for row in rows] == places[:, 0].tolist()
+
+
+def test_no_cell_that_the_command_writes_is_a_formula(
+    own_devkit: Path, tmp_path: Path, request_build: Callable[..., BuildRequest]
+) -> None:
+    first, *others = sorted((own_devkit / "JPEGImages").iterdir())
+    first.rename(first.with_stem("=1+1"))
+    build(request_build(tmp_path / "named", voc_root=own_devkit))
+    out = tmp_path / "places.csv"
+
+    CliRunner().invoke(main, ["map", "--collection", str(tmp_path / "named"), "--out", str(out)])
+
+    with out.open(encoding="utf-8", newline="") as file:
+        assert [row["file"] for row in csv.DictReader(file)] == [*(path.name for path in others), "'=1+1.jpg"]
 
 
 def test_the_command_prints_json(own_collection: Path) -> None:
