@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,7 @@ def test_every_number_off_the_diagonal_leads_to_those_mistakes(
 
 
 def test_the_surest_mistakes_come_first_with_both_boxes(quality: FlaskClient, record: EvaluationRecord) -> None:
-    wrong = sorted((one for one in record.verdicts if not one.right), key=lambda one: -one.probability)
+    wrong = sorted((one for one in record.verdicts if one.mistaken), key=lambda one: -one.probability)
     cards = cards_of(quality.get("/quality").text)
 
     assert len(cards) == min(len(wrong), views.PAGE)
@@ -126,13 +127,44 @@ def test_the_surest_mistakes_come_first_with_both_boxes(quality: FlaskClient, re
         told = f", taken for {verdict.predicted_class}" if verdict.true_class != verdict.predicted_class else ""
         said = f"{verdict.true_class}{told} {verdict.probability:.2f} , IoU {verdict.iou:.2f}"
         assert words_of(card) == said
-        assert elements.of("a", href=f"/images/{verdict.image_id}")
+        assert elements.of("a", href=f"/images/{verdict.image_id}?list=mistakes")
         image = quality.get(f"/api/v1/images/{verdict.image_id}").get_json()
         corners = [one["box"] for one in image["objects"]]
         (true,) = elements.of("rect", **{"class": "true-box"})
         assert [float(true["x"] or 0), float(true["y"] or 0)] in [box[:2] for box in corners]
         (predicted,) = elements.of("rect", **{"class": "predicted-box"})
         assert float(predicted["x"] or -1) == pytest.approx(verdict.box[0])
+
+
+def test_headline_figures_say_what_they_are_of(record: EvaluationRecord, served: SearchEngine) -> None:
+    retrieval = retrieval_record.load(served.collection)
+    assert retrieval is not None
+    figures = dict(record.figures)
+    counts = {"cat": 40, "dog": 20, "cow": 3}
+    figures["detector"] = {
+        "map_50": 0.71,
+        "map_50_all_classes": 0.34,
+        "per_class": {name: {"ap_50": 0.5, "objects": count} for name, count in counts.items()},
+    }
+    search, *main, detector = views.tiles(retrieval, replace(record, figures=figures))
+
+    assert search.beside.startswith(
+        "val searched in train, which the heads learned from and know too well; chance "
+    )
+    assert all(f"{record.figures['main_object']['images']} pictures of val; " in tile.beside for tile in main)
+    assert (detector.value, detector.beside) == (
+        0.71,
+        "over the 2 classes of 20 objects and more; 0.34 over all 3",
+    )
+    flattered = views.tiles(None, replace(record, split=record.trained_on))
+    assert all("know too well" in tile.beside for tile in flattered[:2])
+
+
+def test_a_good_box_of_another_object_of_the_class_is_no_mistake(record: EvaluationRecord) -> None:
+    [first, *others] = (one for one in record.verdicts if one.mistaken)
+    excused = replace(record, verdicts=(replace(first, another=True), *others))
+
+    assert views.worst(excused, QualityState()) == sorted(others, key=lambda one: (-one.probability, one.image_id))
 
 
 def test_mistakes_of_class_and_of_box_are_told_apart(record: EvaluationRecord) -> None:
