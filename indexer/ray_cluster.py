@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import ray
+from ray._private.node import Node
 from ray.exceptions import RayError
 
 from indexer.engine_settings import AUTO, Engine
@@ -74,7 +75,12 @@ def lost(error: RayError) -> InferenceError:
 
 
 def _connect(engine: Engine) -> None:
-    """Join the cluster at an address, or start one here, with room for more than the actors."""
+    """Join the cluster at an address, or start one here, with room for more than the actors.
+
+    One of our own does without two processes of Ray's: its dashboard's asks several clouds whether they run this
+    machine, be usage reported or not, and that of its autoscaler looks up the machine's name.
+    """
+    Node.start_api_server = Node.start_monitor = _start_nothing  # type: ignore[assignment,method-assign]
     if engine.address not in (None, AUTO):
         _check_reachable(engine.address)
     for name, value in _QUIET.items():
@@ -95,6 +101,10 @@ def _connect(engine: Engine) -> None:
     # Ray ends a process by a signal of its own where what answers is no cluster.
     except (RayError, ConnectionError, RuntimeError, ValueError, SystemExit) as error:
         raise _unreachable(engine.address, error) from error
+
+
+def _start_nothing(*_: object, **__: object) -> None:
+    """In the place of what starts a process."""
 
 
 @contextmanager

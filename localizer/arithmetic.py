@@ -21,8 +21,8 @@ def half_precision() -> torch.autocast:
 def one_core() -> Iterator[None]:
     """Have torch use no other thread than the caller's.
 
-    A head is done before threads that share it have met. Where others are at work on the same cores, they spin
-    until they do.
+    A head is done before threads that share it have met; where others are at work on the same cores, that takes
+    longest.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -4,9 +4,12 @@
 """
 
 import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from indexer import sample, voc
@@ -40,6 +43,17 @@ class Epochs:
         return time.perf_counter() - started
 
 
+def run_beside_others(epochs: Epochs) -> float:
+    """Seconds of the next epoch beside a busy loop a core."""
+    loops = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
+    try:
+        return epochs.run_one()
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
 def embed_again(collection: Collection, examples: Examples, embedder: Embedder) -> float:
     """Seconds to embed the examples' pictures, as a loop with the backbone in it does in every epoch."""
     root = Path(collection.manifest.voc_root)
@@ -71,6 +85,7 @@ def measure(collection: Collection) -> None:
         {
             "reading the stored maps, once": lambda: read_again(collection),
             **{f"epoch on stored maps, {task}": epochs[task].run_one for task in TASKS},
+            **{f"beside others, {task}": partial(run_beside_others, epochs[task]) for task in TASKS},
             f"embedding, once an epoch, {fast.inference}": lambda: embed_again(collection, examples, fast),
             f"embedding, once an epoch, {plain.inference}": lambda: embed_again(collection, examples, plain),
         },
@@ -81,6 +96,8 @@ def measure(collection: Collection) -> None:
         report.add(f"{side} ({len(examples)} pictures)", "s", seconds)
     for task in TASKS:
         stored = taken[f"epoch on stored maps, {task}"]
+        beside = ratios(taken[f"beside others, {task}"], stored)
+        report.add(f"epoch beside a busy loop a core / alone, {task}", "times", beside)
         for embedder in (fast, plain):
             embedding = taken[f"embedding, once an epoch, {embedder.inference}"]
             fed = [one + other for one, other in zip(embedding, stored, strict=True)]

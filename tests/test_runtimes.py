@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import openvino_telemetry
 import pytest
 from numpy.typing import NDArray
 
@@ -118,17 +117,6 @@ def test_a_picture_is_seen_alike_in_any_batch(small_resnet50: backbones.Backbone
         "fine": (19, 1024, 4, 4),
     }
     assert all(np.allclose(together[stage][17], alone[stage][0], rtol=1e-3, atol=1e-3) for stage in together)
-
-
-@pytest.mark.usefixtures("empty_cache")
-def test_converting_reports_to_nobody(small_resnet50: backbones.Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
-    reported: list[object] = []
-    for talk in ("init", "send_event"):
-        monkeypatch.setattr(openvino_telemetry.Telemetry, talk, lambda *given, **_: reported.append(given))
-
-    OpenVinoRuntime(small_resnet50, OPENVINO_FP32, bulk=False)
-
-    assert reported == []
 
 
 @pytest.mark.usefixtures("empty_cache")
