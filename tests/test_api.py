@@ -75,7 +75,7 @@ def test_an_answer_has_all_that_is_promised(client: FlaskClient, devkit: Path) -
     first = body["results"][0]
     assert set(first) == {
         "image_id", "score", "filename", "width", "height", "split", "objects", "image_url", "thumbnail_url",
-        "object", "near_duplicates",
+        "percentile", "object", "near_duplicates",
     }  # fmt: skip
     assert set(first["objects"][0]) == {"class", "box", "pose", "truncated", "occluded", "difficult"}
     assert first["objects"][0]["class"] == "boat"
