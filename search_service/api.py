@@ -1,5 +1,6 @@
 """The JSON API, version 1; its specification is made from these routes and their schemas."""
 
+import io
 from typing import Any
 
 from flask import Response, jsonify, request, send_file
@@ -178,7 +179,8 @@ def picture_file(image_id: int) -> Response:
     files = engine().files
     files.path(found)
     return cached(
-        found.sha256, lambda: send_file(files.source(found), download_name=name, etag=False, conditional=False)
+        found.sha256,
+        lambda: send_file(io.BytesIO(files.read(found)), download_name=name, etag=False, conditional=False),
     )
 
 
