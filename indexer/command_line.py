@@ -1,5 +1,6 @@
 """What all commands share: how an error, a stop and a table look on a terminal."""
 
+import io
 import logging
 import sys
 from collections.abc import Callable, Sequence
@@ -126,8 +127,12 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's own signature
         """Run the command asked for."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(
+                errors="backslashreplace"
+            )  # as of stderr: names may have any letters, and bytes
         logging.basicConfig(format="%(message)s", level=logging.INFO)
-        for chatty in ("faiss.loader", "alembic"):
+        for chatty in ("faiss.loader", "alembic", "matplotlib"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
         try:
             return super().invoke(ctx)

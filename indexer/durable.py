@@ -1,14 +1,23 @@
 """Bytes that reach the disk before their name does: what has its name is whole, even after the power failed."""
 
+import errno
 import os
 from pathlib import Path
 
+_OF_FILES_ALONE = {errno.EBADF, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+
 
 def sync(path: Path) -> None:
-    """Have the system bring a file's bytes, or the names in a folder, to the disk."""
+    """Have the system bring a file's bytes, or the names in a folder, to the disk.
+
+    Some network mounts and volumes bring files to their disk alone, and see to the names by themselves.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _OF_FILES_ALONE or not path.is_dir():
+            raise
     finally:
         os.close(descriptor)
 

@@ -21,6 +21,7 @@ from platformdirs import user_cache_path
 from indexer.allocator import keep_freed_memory
 from indexer.backbones import Backbone
 from indexer.durable import settle_folder
+from indexer.file_lock import NoLocksError
 from indexer.fingerprint import Preprocessing
 from indexer.inference import BATCH, BF16, PIECE, Inference
 from indexer.manifest import file_sha256
@@ -101,13 +102,17 @@ def _padded(pixels: NDArray[np.uint8], step: int) -> NDArray[np.uint8]:
 
 def _converted(backbone: Backbone) -> ov.Model:
     """The backbone as OpenVINO reads it, from the user's cache, or converted now and put there."""
-    folder = user_cache_path("lookalike") / "openvino" / _key(backbone)
+    try:
+        folder = user_cache_path("lookalike").expanduser() / "openvino" / _key(backbone)
+    except RuntimeError as error:  # of a user without a home folder
+        logger.warning("The converted backbone cannot be kept (%s); it is converted again each time", error)
+        return _convert(backbone)
     if _is_whole(folder):
         return ov.Core().read_model(folder / _MODEL)
     model = _convert(backbone)
     try:
         _keep(model, folder)
-    except (OSError, RuntimeError) as error:  # the latter is OpenVINO's, of a full disk too
+    except (OSError, RuntimeError, NoLocksError) as error:  # RuntimeError is OpenVINO's, of a full disk too
         logger.warning(
             "The converted backbone cannot be kept in %s (%s); it is converted again each time", folder, error
         )

@@ -48,8 +48,11 @@ def place(text: str) -> Path:
 
 
 def absolute(folder: Path) -> str:
-    """The text by which `place` finds a folder again from anywhere."""
-    return str(_remote(folder) or folder.resolve())
+    """The text by which `place` finds a folder again from anywhere, by the links that it was named by.
+
+    A link that is switched to another folder is so followed there.
+    """
+    return str(_remote(folder) or folder.absolute())
 
 
 def listing(folder: Path) -> dict[str, bool]:
@@ -74,12 +77,6 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 def readers(folder: Path) -> int:
     """How many threads should read files of a folder at once."""
     return _READERS if _remote(folder) else os.cpu_count() or 1
-
-
-def source(file: Path) -> Path | BinaryIO:
-    """What to send a file from: itself, or its bytes where it lies elsewhere."""
-    remote = _remote(file)
-    return remote.open("rb") if remote else file
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -80,7 +80,7 @@ def _connect(engine: Engine) -> None:
     One of our own does without two processes of Ray's: its dashboard's asks several clouds whether they run this
     machine, be usage reported or not, and that of its autoscaler looks up the machine's name.
     """
-    Node.start_api_server = Node.start_monitor = _start_nothing  # type: ignore[assignment,method-assign]
+    Node.start_api_server = Node.start_monitor = _start_nothing  # type: ignore[method-assign]
     if engine.address not in (None, AUTO):
         _check_reachable(engine.address)
     for name, value in _QUIET.items():

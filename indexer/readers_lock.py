@@ -7,9 +7,12 @@ of a killed reader goes with it. Network file systems may keep them on each mach
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from weakref import finalize
+
+from indexer import file_lock
+from indexer.file_lock import NoLocksError
 
 
 class ReadersLock:
@@ -25,7 +28,8 @@ class ReadersLock:
     def __init__(self, folder: Path) -> None:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         self.release = finalize(self, os.close, descriptor)
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        with suppress(NoLocksError):  # where nothing is deleted, for nobody can build
+            file_lock.lock(descriptor, fcntl.LOCK_SH, folder)
 
 
 @contextmanager
@@ -34,17 +38,18 @@ def unread(folder: Path) -> Iterator[bool]:
 
     Raises:
         FileNotFoundError: there is no such folder.
+        NoLocksError: its file system has no locks.
     """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        yield _lock_alone(descriptor)
+        yield _lock_alone(descriptor, folder)
     finally:
         os.close(descriptor)
 
 
-def _lock_alone(descriptor: int) -> bool:
+def _lock_alone(descriptor: int, folder: Path) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file_lock.lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, folder)
     except BlockingIOError:
         return False
     return True

@@ -89,7 +89,7 @@ class SharedStore:
         self._milvus.names(self._name)
         number = self._catalogue.published().generation
         there = None if number is None else mirror.shared_manifest(number, self._catalogue.read)
-        if there and voc_root not in (None, there.voc_root):
+        if there and voc_root and Path(voc_root).resolve() != Path(there.voc_root).resolve():
             raise CollectionError(
                 f"expected no other collection {self._name} on these servers, found one of {there.images} images "
                 f"of {there.voc_root}: rename the folder; or, to build on that one, copy its stores.json into "

@@ -73,8 +73,12 @@ def load(path: Path) -> Addresses | None:
     """The addresses of the collection in a folder; None where all lies in the folder itself.
 
     Raises:
-        CollectionError: the file that tells is not as `save` writes it.
+        CollectionError: the file that tells is not as `save` writes it; or the folder's path is not UTF-8, which
+            faiss and SQLite need.
     """
+    printable = str(path).encode("utf-8", "backslashreplace").decode()
+    if printable != str(path):
+        raise CollectionError(f"expected a collection's path in UTF-8, found {printable}; rename the folder")
     file = path / FILENAME
     try:
         content = json.loads(file.read_text(encoding="utf-8"))

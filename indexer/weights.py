@@ -69,9 +69,16 @@ def from_hub(url: str, ways_out: str) -> StateDict:
     nobody else answers for the host is for TLS to see to, and that no code in the file is run for `read_file`.
 
     Raises:
-        WeightsError: neither cached nor reachable (the message ends in `ways_out`), or of another checksum.
+        WeightsError: neither cached nor reachable (the message ends in `ways_out`), or of another checksum; or
+            this user has no home folder for the cache.
     """
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(url).path).name
+    folder = Path(torch.hub.get_dir())
+    if folder.parts[0] == "~":  # which nobody knows the meaning of
+        raise WeightsError(
+            f"expected a home folder to keep the weights of {url} in, found none; set TORCH_HOME to a folder; "
+            f"{ways_out}"
+        )
+    cached = folder / "checkpoints" / Path(urlparse(url).path).name
     sha256 = cached.stem.rpartition("-")[2]
     if not cached.is_file():
         _download(url, cached, sha256, ways_out)

@@ -10,16 +10,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from indexer import file_lock
 from indexer.durable import make_folder
+from indexer.file_lock import NoLocksError
 
 
 @contextmanager
 def only_writer(folder: Path) -> Iterator[None]:
-    """Make a folder where there is none, and be the only one to write in it, be it after others."""
+    """Make a folder where there is none, and be the only one to write in it, be it after others.
+
+    Raises:
+        NoLocksError: its file system has no locks.
+    """
     make_folder(folder)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        file_lock.lock(descriptor, fcntl.LOCK_EX, folder)
         yield
     finally:
         os.close(descriptor)
@@ -29,9 +35,11 @@ def is_written(folder: Path) -> bool:
     """Whether somebody writes in a folder at this moment; asked without leave to write."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        file_lock.lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB, folder)
     except BlockingIOError:
         return True
+    except NoLocksError:  # where nobody can write
+        return False
     finally:
         os.close(descriptor)
     return False

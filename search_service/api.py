@@ -1,5 +1,6 @@
 """The JSON API, version 1; its specification is made from these routes and their schemas."""
 
+import io
 from pathlib import PurePath
 from typing import Any
 
@@ -182,7 +183,7 @@ def picture_file(image_id: int) -> Response:
     kind = MEDIA_TYPES[PurePath(name).suffix.lower()]  # those that the system knows differ
     return cached(
         found.sha256,
-        lambda: send_file(files.source(found), kind, download_name=name, etag=False, conditional=False),
+        lambda: send_file(io.BytesIO(files.read(found)), kind, download_name=name, etag=False, conditional=False),
     )
 
 

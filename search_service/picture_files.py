@@ -1,13 +1,13 @@
 """The picture files of a devkit, as a service needs them."""
 
+import hashlib
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
 
-from indexer import places, voc
+from indexer import voc
 from indexer.errors import DatasetError
 from indexer.records import IndexedImage
 from search_service.decoders import Decoders
@@ -41,32 +41,26 @@ class PictureFiles:
             raise RequestError(404, "file_gone", message)
         return path
 
-    def source(self, image: IndexedImage) -> Path | BinaryIO:
-        """What to send the file of an image from.
-
-        Raises:
-            RequestError: as `path`.
-        """
-        path = self.path(image)
-        with _reached(image):
-            return places.source(path)
-
     def read(self, image: IndexedImage) -> bytes:
-        """The file of an image.
+        """The file of an image, as it was indexed.
 
         Raises:
-            RequestError: as `path`.
+            RequestError: as `path`; or another file lies there now, as where a link to the devkit was switched.
         """
         path = self.path(image)
         with _reached(image):
-            return path.read_bytes()
+            content = path.read_bytes()
+        if hashlib.sha256(content).hexdigest() != image.sha256:
+            message = f"the file of image {image.image_id}, {image.filename}, was changed; re-index"
+            raise RequestError(404, "file_gone", message)
+        return content
 
     def thumbnail(self, image: IndexedImage) -> bytes:
         """A JPEG of at most `THUMBNAIL_SIDE` pixels a side.
 
         Raises:
-            ImageError: the file was replaced by something that is not a picture.
-            RequestError: the file is gone, or no decoder is there.
+            ImageError: the file cannot be decoded any more.
+            RequestError: the file is gone or was changed, or no decoder is there.
         """
         return self.decoders.thumbnail(self.read(image), THUMBNAIL_SIDE)
 

@@ -148,7 +148,8 @@ def test_a_service_calls_nobody(watched: Watched, address: str, devkit: Path) ->
         {"Content-Type": f"multipart/form-data; boundary={boundary}"},
     )
 
-    asked = [search, *(f"{address}{path}" for path in ("/", "/browse", "/map", "/quality", "/metrics"))]
+    pages = (f"{address}{path}" for path in ("/", "/browse", "/map", "/quality", "/metrics"))
+    asked: list[str | urllib.request.Request] = [search, *pages]
     answers = [urllib.request.urlopen(one).status for one in asked]  # noqa: S310 - ours
 
     assert answers == [200] * 6

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,12 +41,15 @@ def test_the_users_own_setting_wins() -> None:
 def test_threads_of_openvino_are_bound_to_no_core(
     resnet50_weights: Path, monkeypatch: pytest.MonkeyPatch, *, bulk: bool
 ) -> None:
-    compiled = []
+    compiled: list[Any] = []
     core = openvino_runtime.ov.Core
     compile_model = core.compile_model
-    monkeypatch.setattr(
-        core, "compile_model", lambda *asked: compiled.append(compile_model(*asked)) or compiled[-1]
-    )
+
+    def compile_and_keep(*asked: object) -> object:
+        compiled.append(compile_model(*asked))
+        return compiled[-1]
+
+    monkeypatch.setattr(core, "compile_model", compile_and_keep)
     small = backbones.load("resnet50", str(resnet50_weights), side=64)
 
     runtime = openvino_runtime.OpenVinoRuntime(small, OPENVINO_FP32, bulk=bulk)
