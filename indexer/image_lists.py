@@ -32,12 +32,20 @@ class PictureNames:
         for name in self._meant:
             self._alike.setdefault(_folded(name), set()).add(self._meant[name])
 
+    def __contains__(self, name: str) -> bool:
+        """Whether a picture has this very name, with or without its ending."""
+        return name in self._meant
+
     def find(self, name: str) -> str | None:
         """The filename of the picture that a name means; None where there is none."""
+        if name in self._meant:
+            return self._meant[name]
         for asked in (name, name.replace("\\", "/").rpartition("/")[2]):
+            if asked in self._meant:
+                return self._meant[asked]
             alike = self._alike.get(_folded(asked), set())
-            if asked in self._meant or len(alike) == 1:
-                return self._meant.get(asked) or next(iter(alike))
+            if len(alike) == 1:
+                return next(iter(alike))
         return None
 
 
@@ -78,7 +86,7 @@ def parse_list(path: str, content: bytes, names: PictureNames) -> ImageList:
             continue
         name, flag = line, None
         columns = _FLAGGED.fullmatch(line)
-        if columns and names.find(line) is None:
+        if columns and line not in names and (columns[1] in names or names.find(line) is None):
             name, flag = columns[1], columns[2]
         flagged.append(flag is not None)
         found = names.find(name)
