@@ -86,13 +86,13 @@ def test_likeness_is_rewarded_as_much_as_copies_need_to_find_their_originals() -
     names = ["cat", "dog"] * 20
     pictures = [image((name, (0, 0, 9, 9)), image_id=row) for row, name in enumerate(names)]
     presence = np.array([[name == "cat", name == "dog"] for name in names], dtype=np.float32) + np.float32(0.01)
-    seen = Seen(unit_rows(random_floats(0, 40, 16)), presence)
-    unsure = Seen(unit_rows(seen.vectors + 0.2 * random_floats(1, 40, 16)), presence[:, ::-1].copy())
+    seen = Seen(unit_rows(random_floats(0, 40, 64)), presence)
+    unsure = Seen(unit_rows(seen.vectors + 0.1 * random_floats(1, 40, 64)), presence[:, ::-1].copy())
 
     def finds(reward_of: tuple[float, Likeness]) -> float:
         weight, likeness = reward_of
         rows, copies = (join(one.vectors, one.presence, weight) for one in (seen, unsure))
-        return float((likeness.scores(copies, rows, 16).argmax(axis=1) == np.arange(40)).mean())
+        return float((likeness.scores(copies, rows, 64).argmax(axis=1) == np.arange(40)).mean())
 
     chosen = choose_scoring(pictures, seen, CopyTrial(copies=unsure, gallery=seen, originals=np.arange(40)))
 
