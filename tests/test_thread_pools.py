@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openvino
 import pytest
 
-from indexer import backbones, openvino_runtime
+from indexer import backbones
+from indexer.openvino_runtime import OpenVinoRuntime
 from tests.test_runtimes import OPENVINO_FP32, SMALL
 
 HOME = Path(__file__).parents[1]
@@ -42,7 +44,7 @@ def test_threads_of_openvino_are_bound_to_no_core(
     resnet50_weights: Path, monkeypatch: pytest.MonkeyPatch, *, bulk: bool
 ) -> None:
     compiled: list[Any] = []
-    core = openvino_runtime.ov.Core
+    core = openvino.Core
     compile_model = core.compile_model
 
     def compile_and_keep(*asked: object) -> object:
@@ -52,7 +54,7 @@ def test_threads_of_openvino_are_bound_to_no_core(
     monkeypatch.setattr(core, "compile_model", compile_and_keep)
     small = backbones.load("resnet50", str(resnet50_weights), side=64)
 
-    runtime = openvino_runtime.OpenVinoRuntime(small, OPENVINO_FP32, bulk=bulk)
+    runtime = OpenVinoRuntime(small, OPENVINO_FP32, bulk=bulk)
 
     assert np.isfinite(runtime.activation_maps(SMALL[:1])["deep"]).all()
     assert [one.get_property("ENABLE_CPU_PINNING") for one in compiled] == [False]

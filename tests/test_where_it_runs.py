@@ -37,7 +37,7 @@ _UNKNOWN_USER = [
 
 
 def run(
-    *arguments: object, before: list[str] | None = None, cwd: Path = HOME, **environment: str
+    *arguments: object, before: list[str] | None = None, cwd: Path = HOME, environment: dict[str, str]
 ) -> subprocess.CompletedProcess[str]:
     """A command with this environment alone."""
     return subprocess.run(
@@ -70,9 +70,9 @@ def test_without_a_home_folder_a_collection_is_built_and_asked(open_folder: Path
     work.mkdir()
     work.chmod(0o777)
 
-    built = run(*build_command(devkit, collection), before=unknown, cwd=work, **home)
+    built = run(*build_command(devkit, collection), before=unknown, cwd=work, environment=home)
     query = ["search_service", "query", picture, "--collection", collection]
-    asked = run(*query, before=unknown, cwd=work, **home)
+    asked = run(*query, before=unknown, cwd=work, environment=home)
 
     assert built.returncode == 0, built.stderr
     assert asked.returncode == 0, asked.stderr
@@ -85,7 +85,7 @@ def test_without_a_home_folder_a_collection_is_built_and_asked(open_folder: Path
 def test_weights_that_have_no_home_are_told_with_the_way_out(own_devkit: Path, open_folder: Path) -> None:
     command = ["indexer", "build", "--voc-root", own_devkit, "--collection", open_folder / "c"]
 
-    built = run(*command, before=_UNKNOWN_USER, cwd=open_folder)
+    built = run(*command, before=_UNKNOWN_USER, cwd=open_folder, environment={})
 
     assert built.returncode == 1
     assert "expected a home folder to keep the weights" in built.stderr
@@ -114,7 +114,7 @@ def test_without_locks_a_collection_is_served(trained_path: Path) -> None:
     client = client_of(SearchEngine.open(Settings(collection=trained_path)))
 
     assert client.get("/").status_code == 200
-    assert len(client.get("/api/v1/images/3/similar?k=4").json["results"]) == 4
+    assert len(json.loads(client.get("/api/v1/images/3/similar?k=4").text)["results"]) == 4
 
 
 @without_locks
@@ -162,7 +162,7 @@ def test_a_link_to_the_devkit_is_followed_at_each_build(request_build: Request, 
     summary = build(request_build(tmp_path / "c"))
 
     assert [answer.status_code for answer in meanwhile] == [404, 404]
-    assert [answer.json["error"]["code"] for answer in meanwhile] == ["file_gone", "file_gone"]
+    assert [json.loads(answer.text)["error"]["code"] for answer in meanwhile] == ["file_gone", "file_gone"]
     assert summary.images == 9
     with Collection.open(tmp_path / "c") as collection:
         assert collection.manifest.voc_root == str(link)
@@ -181,9 +181,14 @@ def test_names_in_utf8_work_in_any_locale(own_devkit: Path, tmp_path: Path, loca
     Image.effect_noise((90, 60), 60).save(picture)
     collection = tmp_path / "Größe"
 
-    built = run(*build_command(own_devkit, collection), HOME=str(tmp_path), **locale)
-    query = run("search_service", "query", picture, "--collection", collection, HOME=str(tmp_path), **locale)
-    facts = run("indexer", "inspect", "--collection", collection, "--json", HOME=str(tmp_path), **locale)
+    built, query, facts = (
+        run(*command, environment={"HOME": str(tmp_path), **locale})
+        for command in (
+            build_command(own_devkit, collection),
+            ["search_service", "query", picture, "--collection", collection],
+            ["indexer", "inspect", "--collection", collection, "--json"],
+        )
+    )
 
     for done in (built, query, facts):
         assert "Traceback" not in done.stderr
@@ -198,9 +203,9 @@ def test_names_in_utf8_work_in_any_locale(own_devkit: Path, tmp_path: Path, loca
 def test_a_devkit_whose_path_is_not_utf8_is_indexed(own_devkit: Path, tmp_path: Path) -> None:
     devkit = Path(shutil.copytree(own_devkit, tmp_path / NOT_UTF8 / "kit"))
 
-    built = run(*build_command(devkit, tmp_path / "c"), HOME=str(tmp_path))
-    facts = run("indexer", "inspect", "--collection", tmp_path / "c", HOME=str(tmp_path))
-    again = run("indexer", "build", "--collection", tmp_path / "c", HOME=str(tmp_path))
+    built = run(*build_command(devkit, tmp_path / "c"), environment={"HOME": str(tmp_path)})
+    facts = run("indexer", "inspect", "--collection", tmp_path / "c", environment={"HOME": str(tmp_path)})
+    again = run("indexer", "build", "--collection", tmp_path / "c", environment={"HOME": str(tmp_path)})
 
     assert built.returncode == facts.returncode == again.returncode == 0, built.stderr + facts.stderr
     assert "12 reused" in again.stdout
@@ -218,7 +223,7 @@ def test_a_collection_whose_path_is_not_utf8_is_refused_in_one_line(tmp_path: Pa
     path = tmp_path / NOT_UTF8
     path.mkdir()
 
-    refused = run(*command, "--collection", path, HOME=str(tmp_path))
+    refused = run(*command, "--collection", path, environment={"HOME": str(tmp_path)})
 
     assert refused.returncode == 1
     assert refused.stderr.splitlines() == [
@@ -227,7 +232,7 @@ def test_a_collection_whose_path_is_not_utf8_is_refused_in_one_line(tmp_path: Pa
 
 
 def test_no_collection_is_built_where_the_path_is_not_utf8(own_devkit: Path, tmp_path: Path) -> None:
-    refused = run(*build_command(own_devkit, tmp_path / NOT_UTF8), HOME=str(tmp_path))
+    refused = run(*build_command(own_devkit, tmp_path / NOT_UTF8), environment={"HOME": str(tmp_path)})
 
     assert refused.returncode == 1
     assert "expected a collection's path in UTF-8" in refused.stderr
