@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from indexer import images as images_of_files
 from indexer import sample, voc
 from indexer.__main__ import main as indexer_commands
 from indexer.build import build
@@ -58,7 +59,8 @@ def draw(root: Path, images: int, classes: Sequence[str], lists: Mapping[str, ra
     shutil.rmtree(root / "ImageSets")
     for number, image in enumerate(voc.read_split(root).images):
         label = replace(image.objects[0], class_name=classes[number % len(classes)])
-        voc.write_annotation(root, replace(image, objects=(label,)), 500, 500)
+        picture = images_of_files.load(voc.picture_path(root, image.filename))
+        voc.write_annotation(root, replace(image, objects=(label,)), picture.width, picture.height)
     for name, numbers in (lists or {}).items():
         path = root / "ImageSets" / "Main" / f"{name}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
