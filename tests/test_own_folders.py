@@ -1,6 +1,7 @@
 """One's own folder can be trained on: without lists, with lists of any name, of one class, of few pictures."""
 
 import json
+import logging
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -175,6 +176,8 @@ def test_a_service_answers_of_one_class(cups: Path) -> None:
 def test_the_only_list_is_learned_from_whatever_its_name(
     own_listed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
+
     summary = train(own_listed)
 
     assert (summary["split"], summary["examples"]) == ("my list", 24)

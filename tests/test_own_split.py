@@ -1,5 +1,6 @@
 """The split that a build makes where no list names any: by classes, near-duplicates together, kept ever after."""
 
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -225,6 +226,7 @@ def test_another_backbone_leaves_the_split_as_it_is(
 def test_lists_that_come_later_count(
     listless: Path, tmp_path: Path, request_build: Request, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     path = tmp_path / "collection"
     build(request_build(path, voc_root=listless))
     voc.write_lists(listless, [replace(one, split="val") for one in voc.read_split(listless).images[:3]])
