@@ -29,7 +29,7 @@ def test_a_result_tells_how_much_of_the_collection_is_less_alike(trained_client:
     told = re.findall(r'class="score"[^>]*>([\d.-]+) <small>([\d.]+)&nbsp;%', page)
     assert [float(score) for score, _ in told] == pytest.approx([one["score"] for one in found], abs=6e-4)
     assert [float(share) for _, share in told] == pytest.approx([one["percentile"] for one in found], abs=0.101)
-    assert "how much of the collection is less like the query" in page
+    assert "the share of the collection that is less like the query" in page
     assert "less like the query" in trained_client.get("/images/3").text
 
 
