@@ -314,7 +314,7 @@ def _refuse_unusable(assembly: Assembly, notices: Sequence[Notice], *, strict: b
     unused = [notice for notice in notices if not notice.used]
     if unused and strict:
         raise DatasetError(
-            f"expected everything in the devkit to be usable, found {len(unused)} things that are not, first the "
+            f"expected that all of the devkit can be used, found {len(unused)} not used, first the "
             f"{unused[0].kind} {unused[0].name}: {unused[0].reason}; mend it, or build without --strict"
         )
     if not assembly.images:

@@ -233,7 +233,7 @@ def test_strict_makes_a_skipped_picture_an_error_and_keeps_what_is_published(
 ) -> None:
     picture(own_devkit, 5).write_bytes(b"no picture")
 
-    with pytest.raises(DatasetError, match=r"found 1 that are not, first 000005\.jpg: expected a picture"):
+    with pytest.raises(DatasetError, match=r"found 1 not used, first the picture 000005\.jpg: expected a picture"):
         build(request_build(built, strict=True))
 
     with Collection.open(built) as collection:
