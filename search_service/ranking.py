@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class Ranker:
         self._semantic = None if semantic is None else SemanticSearch(collection, semantic, dim)
         objects = 0 if collection.objects is None else len(collection.objects)
         self._samples = {VISUAL: draw(len(collection)), SEMANTIC: draw(len(collection)), OBJECTS: draw(objects)}
-        self._sampled_rows = cache(self._read_sample)
+        self._sampled_rows: dict[str, Floats] = {}  # space -> its sample, once it was read
 
     def rank(self, row: Floats, mode: str, wishes: Wishes, exclude: Sequence[int]) -> Ranking:
         """The best results for a unit row (d,) of the mode's space, without the images in `exclude`.
@@ -91,7 +90,7 @@ class Ranker:
         return [replace(one, percentile=percentile) for one, percentile in zip(ranked, told, strict=True)]
 
     def _read_sample(self, space: str) -> Floats:
-        """(n, d): the sampled rows of a space; read once."""
+        """(n, d): the sampled rows of a space."""
         ids = self._samples[space].tolist()
         if space == SEMANTIC and self._semantic is not None:
             return self._semantic.rows(ids)
@@ -101,7 +100,9 @@ class Ranker:
 
     def _score_sample(self, row: Floats, space: str) -> Floats:
         """(n,): what the sampled rows of a space score for a row (d,), as its results are scored."""
-        rows = self._sampled_rows(space)
+        if space not in self._sampled_rows:
+            self._sampled_rows[space] = self._read_sample(space)
+        rows = self._sampled_rows[space]
         if space == SEMANTIC and self._semantic is not None:
             return self._semantic.scores(row, rows)
         scores: Floats = rows @ row
