@@ -218,7 +218,7 @@ def test_a_head_of_another_collection_is_not_served(own_trained_path: Path) -> N
 def test_after_a_build_the_semantic_index_is_made_anew_from_what_is_stored(
     own_trained_path: Path, own_devkit: Path, request_build: Callable[..., BuildRequest]
 ) -> None:
-    build(request_build(own_trained_path, voc_root=own_devkit))
+    build(request_build(own_trained_path, voc_root=own_devkit, allow_removals=True))
 
     served = SearchEngine.open(Settings(collection=own_trained_path))
     done = bring_in_step(own_trained_path)
