@@ -113,7 +113,7 @@ def test_a_voc_export_beside_its_pictures_is_read_by_build(tmp_path: Path, devki
 
     images = voc.read_split(root).images
     assert [image.filename for image in images] == ["twin.jpg", "twin.jpg.png", "twin.png"]
-    for image, file in zip(images, ("twin.xml", "twin.jpg.xml", "twin.png.xml"), strict=True):
+    for image, file in zip(images, ("twin.xml", "twin.jpg.png.xml", "twin.png.xml"), strict=True):
         assert image.objects
         assert f"<filename>{image.filename}<" in (root / "Annotations" / file).read_text()
 

@@ -72,7 +72,7 @@ def test_a_build_beside_a_training_and_readers_leaves_both_whole(
 ) -> None:
     before = assert_whole(own_trained_path)
     picture(own_devkit, 3).unlink()
-    build = partial(build_into, request_build(own_trained_path, voc_root=own_devkit))
+    build = partial(build_into, request_build(own_trained_path, voc_root=own_devkit, allow_removals=True))
 
     together(own_trained_path, build, partial(train, MAIN, 1), partial(train, "detect", 1), assert_whole)
 

@@ -190,7 +190,7 @@ def test_without_both_manifests_nothing_is_touched(own: Path) -> None:
 @pytest.fixture
 def second(own: Path, own_devkit: Path) -> Path:
     """A second generation of it, of another devkit."""
-    build(BuildRequest(collection=own, voc_root=own_devkit, quiet=True))
+    build(BuildRequest(collection=own, voc_root=own_devkit, quiet=True, allow_removals=True))
     return own
 
 
