@@ -34,12 +34,14 @@ class Phase:
         start: a collection to be copied, and the copy to be worked on; None to begin with nothing.
         act: what is done.
         read: whether others read meanwhile.
+        resumes: whether what was embedded before a kill is kept; training and aligning embed copies of pictures anew.
     """
 
     name: str
     start: Path | None
     act: Act
     read: bool = False
+    resumes: bool = True
 
 
 def build_into(request: BuildRequest, path: Path) -> None:
@@ -103,10 +105,17 @@ def prepare(folder: Path) -> list[Phase]:
         Phase(name="indexing from scratch", start=indexed, act=partial(build_into, scratch)),
         Phase(name="indexing objects", start=indexed, act=partial(build_into, ask(index_objects=True))),
         Phase(name="publishing and pruning", start=twice, act=partial(build_into, ask(split="val")), read=True),
-        Phase(name="training main, and pruning heads", start=trained, act=partial(train, "main", 2)),
-        Phase(name="training detect, and pruning heads", start=trained, act=partial(train, "detect", 2)),
+        Phase(
+            name="training main, and pruning heads", start=trained, act=partial(train, "main", 2), resumes=False
+        ),
+        Phase(
+            name="training detect, and pruning heads",
+            start=trained,
+            act=partial(train, "detect", 2),
+            resumes=False,
+        ),
         Phase(name="laying out a map", start=trained, act=lay_out),
-        Phase(name="aligning", start=behind, act=bring_in_step),
+        Phase(name="aligning", start=behind, act=bring_in_step, resumes=False),
     ]
 
 
