@@ -34,7 +34,7 @@ class Phase:
         start: a collection to be copied, and the copy to be worked on; None to begin with nothing.
         act: what is done.
         read: whether others read meanwhile.
-        resumes: whether what was embedded before a kill is kept; training and aligning embed copies of pictures anew.
+        resumes: whether what was embedded before a kill is kept; training and aligning embed copies anew.
     """
 
     name: str
