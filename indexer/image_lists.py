@@ -38,8 +38,6 @@ class PictureNames:
 
     def find(self, name: str) -> str | None:
         """The filename of the picture that a name means; None where there is none."""
-        if name in self._meant:
-            return self._meant[name]
         for asked in (name, name.replace("\\", "/").rpartition("/")[2]):
             if asked in self._meant:
                 return self._meant[asked]

@@ -50,6 +50,17 @@ def own_devkit(tmp_path: Path) -> Path:
     return sample.draw_devkit(tmp_path / "own" / "VOCdevkit", images=12, seed=3)
 
 
+@pytest.fixture
+def pictures(tmp_path: Path, devkit: Path) -> Path:
+    """A folder of three pictures, one of them in a folder below."""
+    folder = tmp_path / "pictures"
+    (folder / "deeper").mkdir(parents=True)
+    files = sorted((devkit / "JPEGImages").iterdir())
+    for name, source in zip(("a.jpg", "b.JPG", "deeper/c.jpg"), files, strict=False):
+        shutil.copy(source, folder / name)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def resnet50_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The state dict of a ResNet50 of random weights, always the same, as torch.save writes it."""

@@ -29,16 +29,11 @@ def run_json(*arguments: object) -> Any:  # noqa: ANN401 - whatever the command 
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, devkit: Path) -> Path:
-    """A folder of three pictures, one of them in a folder below, and a file that is none."""
-    folder = tmp_path / "pictures"
-    (folder / "deeper").mkdir(parents=True)
-    files = sorted((devkit / "JPEGImages").iterdir())
-    for name, source in zip(("a.jpg", "b.JPG", "deeper/c.jpg"), files, strict=False):
-        shutil.copy(source, folder / name)
-    (folder / "broken.jpg").write_bytes(b"no picture")
-    (folder / "notes.txt").write_text("not looked at")
-    return folder
+def pictures(pictures: Path) -> Path:
+    """The three pictures of that folder, and files that are none."""
+    (pictures / "broken.jpg").write_bytes(b"no picture")
+    (pictures / "notes.txt").write_text("not looked at")
+    return pictures
 
 
 def test_train_shows_each_epoch_and_publishes(tmp_path: Path, collection_path: Path) -> None:

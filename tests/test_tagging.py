@@ -25,17 +25,6 @@ FOLDERS, FILES = ("voc", "yolo"), ("coco", "label-studio", "csv")
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, devkit: Path) -> Path:
-    """A folder of three pictures, one of them in a folder below."""
-    folder = tmp_path / "pictures"
-    (folder / "deeper").mkdir(parents=True)
-    files = sorted((devkit / "JPEGImages").iterdir())
-    for name, source in zip(("a.jpg", "b.JPG", "deeper/c.jpg"), files, strict=False):
-        shutil.copy(source, folder / name)
-    return folder
-
-
-@pytest.fixture
 def tag(trained_path: Path) -> "Tag":
     """Tags a folder with all that the heads find."""
     return Tag(trained_path)
